@@ -1,0 +1,71 @@
+//! What the engine needs from the rest of a member, and nothing of the engine's own words but [`Place`].
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use hanse_types::{Block, Digest, Height, Place, TimeMs};
+
+/// Implemented once (in `member`, over the ledger).
+///
+/// # Expected flow
+/// 1. When this member leads, the engine waits for [`Application::work`] or the heartbeat, then calls [`Application::build`] on a known parent.
+/// 2. Every member calls [`Application::admit`] for each proposal, parents first, possibly for competing blocks of one height.
+/// 3. Each height ends in exactly one [`Application::commit`], in order, with no gap; after a restart heights may come again from 1.
+///
+/// # Guarantees asked of the implementor
+/// All methods but the futures return promptly and never block on I/O. A block a quorum found [`Verdict::Valid`] is never refused by `commit`.
+///
+/// # Assumptions
+/// Except for `now_ms`, which only decides when to answer, verdicts depend on the block and its ancestry alone.
+pub trait Application: Send + Sync + 'static {
+    /// The block at height 0, equal on all members.
+    fn genesis(&self) -> Arc<Block>;
+
+    /// Whether `digest` is the committed tip or an executed candidate, so that children of it can be built and admitted.
+    fn knows(&self, digest: &Digest) -> bool;
+
+    /// Resolves when a block on `parent` is worth proposing now: commands wait, or a proof waits to settle.
+    fn work(&self, parent: Digest) -> BoxFuture<'static, ()>;
+
+    /// Builds a block on the known `parent`; `None` when `parent` is not known or was abandoned.
+    /// The built block counts as admitted (it is executed as a candidate).
+    fn build(&self, place: Place, parent: Digest, now_ms: TimeMs) -> Option<Arc<Block>>;
+
+    /// Checks and executes a proposal whose parent is known.
+    fn admit(&self, block: &Arc<Block>, digest: Digest, now_ms: TimeMs) -> Verdict;
+
+    /// Resolves when this member has computed the state root of `height`.
+    fn settled(&self, height: Height) -> BoxFuture<'static, ()>;
+
+    /// Takes the next certified block. The member acknowledges it to its clients and drops competing candidates.
+    fn commit(&self, certified: Certified);
+
+    /// A message another member sent with [`Gossip::send`]. `from` is its consensus key, authenticated by the connection.
+    fn gossip(&self, from: [u8; 32], bytes: bytes::Bytes);
+}
+
+/// What a member thinks of a proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Vote for it.
+    Valid,
+    /// Never vote for it; the reason is logged.
+    Invalid(String),
+    /// Its time is ahead of ours: ask again at this time (milliseconds, Unix).
+    Early(TimeMs),
+    /// It carries the state root of a height we have not settled yet: ask again after [`Application::settled`].
+    Unsettled(Height),
+    /// The parent is not known here: admit ancestors first.
+    Orphan,
+}
+
+/// A block the quorum has finalised.
+#[derive(Clone, Debug)]
+pub struct Certified {
+    /// The block.
+    pub block: Arc<Block>,
+    /// Its header's digest.
+    pub digest: Digest,
+    /// The encoded finalization when this very block has one; a block finalised through a descendant has none.
+    pub finalization: Option<Vec<u8>>,
+}

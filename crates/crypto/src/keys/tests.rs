@@ -1,0 +1,1 @@
+//! Keys of every suite: forms, and what is refused.

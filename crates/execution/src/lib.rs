@@ -1,0 +1,1 @@
+//! Turn one ordered block into state changes and receipts, identically on every member.

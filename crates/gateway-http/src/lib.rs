@@ -1,0 +1,1 @@
+//! REST, events, health and metrics in front of the desk.

@@ -1,0 +1,1 @@
+//! Read, hash, copy and name container images wherever they live.

@@ -1,0 +1,1 @@
+//! The one desk: submit, query, watch, prove; owns the commit path.

@@ -1,0 +1,2 @@
+//! The binary `hanse`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The authenticated map: settles writes into a root and proves what it holds.

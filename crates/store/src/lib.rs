@@ -1,0 +1,1 @@
+//! One ordered, checksummed log under the engine, so that a vote costs one flush.

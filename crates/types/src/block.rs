@@ -1,0 +1,117 @@
+//! Blocks: what is ordered and what its header binds.
+
+use alloc::{string::String, vec::Vec};
+use borsh::{BorshDeserialize, BorshSerialize};
+use hanse_crypto::{Digest, hash, merkle};
+
+use crate::{Command, Height, TimeMs, encode};
+
+/// Where the engine placed a proposal. The only engine words outside `consensus`; needed to check a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Place {
+    /// Which committee voted.
+    pub epoch: u64,
+    /// The engine's view within the epoch.
+    pub view: u64,
+    /// The proposer's consensus key.
+    pub leader: [u8; 32],
+    /// The view the parent was proposed in.
+    pub parent_view: u64,
+}
+
+/// What a certificate signs, through its digest. Fields for committees, history and retention are here from the first block.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Header {
+    /// Layout of this header: 1.
+    pub version: u16,
+    /// Protocol version the block was built under.
+    pub protocol: u16,
+    /// The chain.
+    pub chain_id: Digest,
+    /// One more than the parent's.
+    pub height: Height,
+    /// The engine's place of this proposal.
+    pub place: Place,
+    /// Digest of the parent header.
+    pub parent: Digest,
+    /// Later than the parent's.
+    pub timestamp_ms: TimeMs,
+    /// Root over the body's segments ([`Body::root`]).
+    pub body_root: Digest,
+    /// Root over the receipts of block `height - 1`.
+    pub receipt_root: Digest,
+    /// Root over the events of block `height - 1`.
+    pub event_root: Digest,
+    /// The newest settled height whose state root this header carries; 0 is genesis.
+    pub settled_height: Height,
+    /// Root of the authenticated map after block `settled_height`.
+    pub state_root: Digest,
+    /// Layout of the map behind `state_root`: 1.
+    pub state_version: u16,
+    /// True when the state after this very block is the next to be settled.
+    pub settles: bool,
+    /// RFC 6962 root over the digests of headers `0 .. height`.
+    pub history_root: Digest,
+    /// [`crate::Committee::digest`] of this epoch.
+    pub committee: Digest,
+    /// The same for the next epoch; equal when nothing changes.
+    pub next_committee: Digest,
+}
+
+impl Header {
+    /// What certificates sign and children point to.
+    pub fn digest(&self) -> Digest {
+        hash("hanse/header", &[&encode(self)])
+    }
+}
+
+/// Commands of one space.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Segment {
+    /// The space; empty for the system space.
+    pub space: String,
+    /// In execution order.
+    pub commands: Vec<Command>,
+}
+
+impl Segment {
+    /// Leaf of the body tree: a whole space's bodies can be dropped while the rest stays provable (DESIGN D20).
+    pub fn digest(&self) -> Digest {
+        let ids: Vec<Digest> = self.commands.iter().map(Command::id).collect();
+        segment_digest(&self.space, self.commands.len() as u64, &merkle::root(&ids))
+    }
+}
+
+/// [`Segment::digest`] from its parts.
+pub fn segment_digest(space: &str, commands: u64, root: &Digest) -> Digest {
+    hash("hanse/segment", &[&encode(&space), &commands.to_le_bytes(), &root.0])
+}
+
+/// Ordered commands. Execution runs segments in order, and commands in order within each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Body {
+    /// Strictly ascending by space, none empty.
+    pub segments: Vec<Segment>,
+}
+
+impl Body {
+    /// What the header binds.
+    pub fn root(&self) -> Digest {
+        let leaves: Vec<Digest> = self.segments.iter().map(Segment::digest).collect();
+        merkle::root(&leaves)
+    }
+
+    /// Commands in execution order.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.segments.iter().flat_map(|s| s.commands.iter())
+    }
+}
+
+/// A header and its body.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Block {
+    /// What is signed.
+    pub header: Header,
+    /// What it is about.
+    pub body: Body,
+}
