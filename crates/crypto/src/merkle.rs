@@ -110,7 +110,9 @@ impl Accumulator {
 
     pub fn root(&self) -> Digest {
         let mut peaks = self.peaks.iter().rev();
-        let Some(last) = peaks.next() else { return sha256(b"") };
+        let Some(last) = peaks.next() else {
+            return sha256(b"");
+        };
         peaks.fold(*last, |right, left| hash_node(left, &right))
     }
 
@@ -123,7 +125,9 @@ impl Accumulator {
 impl BorshSerialize for Accumulator {
     fn serialize<W: borsh::io::Write>(&self, writer: &mut W) -> Result<()> {
         self.size.serialize(writer)?;
-        self.peaks.iter().try_for_each(|peak| peak.serialize(writer))
+        self.peaks
+            .iter()
+            .try_for_each(|peak| peak.serialize(writer))
     }
 }
 
@@ -131,10 +135,14 @@ impl BorshDeserialize for Accumulator {
     fn deserialize_reader<R: Read>(reader: &mut R) -> Result<Self> {
         let size = u64::deserialize_reader(reader)?;
         if size == u64::MAX {
-            return Err(Error::new(ErrorKind::InvalidData, "accumulator has no room to grow"));
+            return Err(Error::new(
+                ErrorKind::InvalidData,
+                "accumulator has no room to grow",
+            ));
         }
-        let peaks =
-            (0..size.count_ones()).map(|_| Digest::deserialize_reader(reader)).collect::<Result<_>>()?;
+        let peaks = (0..size.count_ones())
+            .map(|_| Digest::deserialize_reader(reader))
+            .collect::<Result<_>>()?;
         Ok(Self { size, peaks })
     }
 }

@@ -35,7 +35,12 @@ fn a_longer_domain_panics() {
 #[test]
 fn other_spellings_of_a_digest_are_refused() {
     let text = sha256(b"abc").to_string();
-    for bad in [text.to_uppercase(), text[1..].to_string(), format!("{text}0"), format!("0x{}", &text[2..])] {
+    for bad in [
+        text.to_uppercase(),
+        text[1..].to_string(),
+        format!("{text}0"),
+        format!("0x{}", &text[2..]),
+    ] {
         assert_eq!(bad.parse::<Digest>(), Err(ParseDigestError), "{bad}");
     }
 }
