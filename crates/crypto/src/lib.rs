@@ -9,9 +9,15 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "std")]
+pub mod batch;
 pub mod digest;
 pub mod keys;
+#[cfg(feature = "std")]
+pub mod keystore;
 pub mod merkle;
+#[cfg(feature = "std")]
+pub mod pem;
 #[cfg(feature = "std")]
 mod signing;
 mod text;
