@@ -1,1 +1,11 @@
 //! The authenticated map: settles writes into a root and proves what it holds.
+//!
+//! A slot is a hash of a key, its content the digest of a [`hanse_types::Record`]; the order of keys
+//! is inside the records, so the map itself needs none (docs/adr/0004-state-layout.md). It is a log
+//! of operations with a Merkle mountain range and an activity bitmap over it (`qmdb::current` of the
+//! engine's storage), and runs on any of the engine's contexts.
+
+mod branch;
+mod tree;
+
+pub use tree::{OpenError, PersistError, ProveError, Settings, SettleError, StateTree};

@@ -1,0 +1,119 @@
+//! Why a proof does not hold.
+
+/// One variant per reason. [`ProofError::code`] is the stable word for scripts and test vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProofError {
+    /// Not the one deterministic encoding of a proof: wrong CBOR, wrong Borsh inside, wrong shape for the kind.
+    #[error("this is not a proof in its one valid encoding")]
+    Malformed,
+    /// Over a limit of [`crate::limits`].
+    #[error("the proof is larger than any honest one")]
+    TooLarge,
+    /// The format version is not 1.
+    #[error("the proof has a format version this program does not know")]
+    Version,
+    /// The trust root itself is unusable: keys not sorted or doubled, no member, or not of its genesis.
+    #[error("the trust root is not usable")]
+    TrustRoot,
+    /// The proof or a header in it is of another chain.
+    #[error("the proof is about another chain")]
+    Chain,
+    /// The proof starts from another epoch's committee than the trust root gives.
+    #[error("the proof starts from another epoch than the trust root")]
+    AnchorEpoch,
+    /// A header or certificate is not of the epoch whose committee signs.
+    #[error("a header or certificate is of another epoch than its committee")]
+    Epoch,
+    /// A header names another committee than the one that signs.
+    #[error("a header names another committee than the one that signed")]
+    Committee,
+    /// The headers are not linked parent to child.
+    #[error("the headers are not linked to each other")]
+    Parent,
+    /// Heights of linked headers do not follow each other.
+    #[error("the heights of linked headers do not follow each other")]
+    Height,
+    /// A header has a layout this program does not know.
+    #[error("a header has a layout this program does not know")]
+    HeaderVersion,
+    /// The signer bitmap does not fit the committee, or the signatures are not one per signer.
+    #[error("the signers do not fit the committee")]
+    Signers,
+    /// Fewer than n − ⌊(n−1)/3⌋ members signed.
+    #[error("fewer members signed than a quorum")]
+    Quorum,
+    /// A signature does not hold.
+    #[error("a signature in the certificate is wrong")]
+    Signature,
+    /// A hand-over does not name the next epoch's committee.
+    #[error("a hand-over does not lead to the committee it claims")]
+    Handover,
+    /// The certified header is below the height the trust root pins.
+    #[error("the proof is older than the height pinned in the trust root")]
+    Stale,
+    /// A header at the pinned height has another digest.
+    #[error("the chain in the proof is not the one pinned in the trust root")]
+    Pinned,
+    /// The claimed receipt or event is not of the block before the header that should carry it.
+    #[error("the claim is about another block than its header")]
+    ClaimHeight,
+    /// The receipt is not under the header's receipt root.
+    #[error("the receipt is not under the certified receipt root")]
+    Receipt,
+    /// The event is not under the header's event root.
+    #[error("the event is not under the certified event root")]
+    Event,
+    /// A record is not under the header's state root.
+    #[error("a record is not under the certified state root")]
+    State,
+    /// The header's state root has a layout this program does not know.
+    #[error("the state root has a layout this program does not know")]
+    StateVersion,
+    /// A disclosed command, actor, key or value is not the one the claim commits to.
+    #[error("disclosed content is not what the claim commits to")]
+    Content,
+    /// The record does not enclose the key that is said to be absent.
+    #[error("the record does not show that the key is absent")]
+    Absence,
+    /// The records do not cover the range, or leave a key out.
+    #[error("the records do not cover the whole range")]
+    Range,
+}
+
+impl ProofError {
+    /// The stable word for this reason.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too-large",
+            Self::Version => "version",
+            Self::TrustRoot => "trust-root",
+            Self::Chain => "chain",
+            Self::AnchorEpoch => "anchor-epoch",
+            Self::Epoch => "epoch",
+            Self::Committee => "committee",
+            Self::Parent => "parent",
+            Self::Height => "height",
+            Self::HeaderVersion => "header-version",
+            Self::Signers => "signers",
+            Self::Quorum => "quorum",
+            Self::Signature => "signature",
+            Self::Handover => "handover",
+            Self::Stale => "stale",
+            Self::Pinned => "pinned",
+            Self::ClaimHeight => "claim-height",
+            Self::Receipt => "receipt",
+            Self::Event => "event",
+            Self::State => "state",
+            Self::StateVersion => "state-version",
+            Self::Content => "content",
+            Self::Absence => "absence",
+            Self::Range => "range",
+        }
+    }
+
+    /// Whether the input is not a proof at all (exit 17), rather than a proof that does not hold (exit 16).
+    pub fn is_malformed(self) -> bool {
+        matches!(self, Self::Malformed | Self::TooLarge | Self::Version | Self::TrustRoot)
+    }
+}
