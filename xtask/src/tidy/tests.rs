@@ -181,7 +181,10 @@ fn a_cited_decision_must_be_written() {
     assert!(
         said(
             docs::citations,
-            &[("a.rs", cites), (concat!("docs/ad", "r/0007-name.md"), "# 7")]
+            &[
+                ("a.rs", cites),
+                (concat!("docs/ad", "r/0007-name.md"), "# 7")
+            ]
         )
         .is_empty()
     );
