@@ -61,14 +61,6 @@ impl Writer {
         let bytes: Vec<u8> = digests.iter().flat_map(|d| d.0).collect();
         self.bytes(&bytes);
     }
-
-    /// An array of byte strings.
-    pub(crate) fn list(&mut self, items: &[Vec<u8>]) {
-        self.array(items.len());
-        for item in items {
-            self.bytes(item);
-        }
-    }
 }
 
 /// Reads with limits; what it takes as a length is bounded by the input before anything is allocated.
@@ -142,12 +134,6 @@ impl<'a> Reader<'a> {
             return Err(ProofError::Malformed);
         }
         Ok(digests.iter().map(|d| Digest(*d)).collect())
-    }
-
-    /// At most `max` byte strings of at most `each` bytes.
-    pub(crate) fn list(&mut self, max: usize, each: usize) -> Result<Vec<Vec<u8>>, ProofError> {
-        let count = self.items(max)?;
-        (0..count).map(|_| self.bytes(each).map(<[u8]>::to_vec)).collect()
     }
 }
 

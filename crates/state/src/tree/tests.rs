@@ -22,7 +22,7 @@ fn writes(height: Height, count: u64, keys: u64) -> Writes {
     (0..count)
         .map(|i| {
             let n = (height * 7_919 + i * 104_729) % keys;
-            let gone = (height + i) % 5 == 0 && height > 1;
+            let gone = (height + i).is_multiple_of(5) && height > 1;
             (slot(n), (!gone).then(|| record(n, height)))
         })
         .collect()

@@ -1,0 +1,273 @@
+//! The judgement: bytes and a trust root in, facts or one reason out. No clock, no network.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use hanse_crypto::Digest;
+use hanse_types::{Committee, Header, Height, Record, TimeMs};
+
+use crate::branch::StateBranch;
+use crate::claim::{Claim, Entry, Kind, StateProofItem};
+use crate::error::ProofError;
+use crate::finalization::Finalization;
+use crate::proof::Proof;
+use crate::trust::{TrustRoot, is_committee};
+
+/// Header layout this program knows.
+const HEADER_VERSION: u16 = 1;
+/// Layout of the map this program knows.
+const STATE_VERSION: u16 = 1;
+
+/// What a proof establishes, given its trust root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// What was proved.
+    pub kind: Kind,
+    /// The claim; every field of it holds.
+    pub claim: Claim,
+    /// The chain.
+    pub chain_id: Digest,
+    /// The block the claim is about: that of the receipt or event, the settled height of a state
+    /// root, the last height of the epoch for a hand-over.
+    pub height: Height,
+    /// The header that carries the claim's root.
+    pub header: Header,
+    /// Its digest.
+    pub header_digest: Digest,
+    /// Height of the header the quorum signed: `header` itself or a descendant.
+    pub certified_height: Height,
+    /// Digest of the header the quorum signed.
+    pub certified_digest: Digest,
+    /// Time of `header`, in milliseconds since the Unix epoch: what is claimed held at this time.
+    pub time_ms: TimeMs,
+    /// Organisations of the members that signed, by rank.
+    pub signers: Vec<String>,
+    /// The count.
+    pub quorum: Quorum,
+}
+
+/// How many signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quorum {
+    /// Members that signed.
+    pub signed: usize,
+    /// Members of the committee.
+    pub of: usize,
+    /// Members a certificate needs.
+    pub need: usize,
+    /// The committee's epoch.
+    pub epoch: u64,
+}
+
+/// Checks a proof. Nothing it says is believed before the hashes and signatures that lead to `trust` hold.
+///
+/// # Errors
+/// The first [`ProofError`] found; its variants say which check failed.
+pub fn verify(bytes: &[u8], trust: &TrustRoot) -> Result<Verified, ProofError> {
+    trust.check()?;
+    let proof = Proof::decode(bytes)?;
+    if proof.chain_id != trust.chain_id {
+        return Err(ProofError::Chain);
+    }
+    if proof.anchor_epoch != trust.committee.epoch {
+        return Err(ProofError::AnchorEpoch);
+    }
+    let mut committee = &trust.committee;
+    for handover in &proof.handovers {
+        let headers = core::slice::from_ref(&handover.header);
+        check_chain(trust, committee, headers, &handover.finalization)?;
+        check_handover(trust, committee, &handover.header, &handover.committee)?;
+        committee = &handover.committee;
+    }
+    let ranks = check_chain(trust, committee, &proof.headers, &proof.finalization)?;
+    let [header, ..] = &proof.headers[..] else { return Err(ProofError::Malformed) };
+    let certified = &proof.headers[proof.headers.len() - 1];
+    if trust.pinned.is_some_and(|pinned| certified.height < pinned.height) {
+        return Err(ProofError::Stale);
+    }
+    let height = match &proof.claim {
+        Claim::Handover { committee: next } => {
+            check_handover(trust, committee, header, next)?;
+            header.height
+        }
+        claim => check_claim(claim, header)?,
+    };
+    Ok(Verified {
+        kind: proof.claim.kind(),
+        chain_id: proof.chain_id,
+        height,
+        header_digest: header.digest(),
+        certified_height: certified.height,
+        certified_digest: certified.digest(),
+        time_ms: header.timestamp_ms,
+        signers: ranks.iter().map(|r| committee.members[*r].organisation.clone()).collect(),
+        quorum: Quorum {
+            signed: ranks.len(),
+            of: committee.members.len(),
+            need: committee.quorum(),
+            epoch: committee.epoch,
+        },
+        header: header.clone(),
+        claim: proof.claim,
+    })
+}
+
+/// The headers are of this chain and epoch, linked, agree with the pinned block, and the last one is
+/// certified by `committee`. Gives the signers' ranks.
+fn check_chain(
+    trust: &TrustRoot,
+    committee: &Committee,
+    headers: &[Header],
+    finalization: &Finalization,
+) -> Result<Vec<usize>, ProofError> {
+    let committee_digest = committee.digest();
+    let mut parent: Option<(Digest, Height)> = None;
+    for header in headers {
+        if header.version != HEADER_VERSION {
+            return Err(ProofError::HeaderVersion);
+        }
+        if header.chain_id != trust.chain_id {
+            return Err(ProofError::Chain);
+        }
+        if header.place.epoch != committee.epoch {
+            return Err(ProofError::Epoch);
+        }
+        if header.committee != committee_digest {
+            return Err(ProofError::Committee);
+        }
+        if let Some((digest, height)) = parent {
+            if header.parent != digest {
+                return Err(ProofError::Parent);
+            }
+            if height.checked_add(1) != Some(header.height) {
+                return Err(ProofError::Height);
+            }
+        }
+        let digest = header.digest();
+        if trust.pinned.is_some_and(|p| p.height == header.height && p.digest != digest) {
+            return Err(ProofError::Pinned);
+        }
+        parent = Some((digest, header.height));
+    }
+    let (payload, _) = parent.ok_or(ProofError::Malformed)?;
+    finalization.check(&trust.chain_id, committee, &payload)
+}
+
+/// `header` is the last of `from`'s epoch and names `to` as the next committee.
+fn check_handover(
+    trust: &TrustRoot,
+    from: &Committee,
+    header: &Header,
+    to: &Committee,
+) -> Result<(), ProofError> {
+    let last = header.height.checked_add(1).is_some_and(|h| h.is_multiple_of(trust.epoch_blocks));
+    let next = from.epoch.checked_add(1) == Some(to.epoch);
+    if last && next && is_committee(to) && header.next_committee == to.digest() {
+        Ok(())
+    } else {
+        Err(ProofError::Handover)
+    }
+}
+
+/// The claim holds under a root in `header`. Gives the height it is about.
+fn check_claim(claim: &Claim, header: &Header) -> Result<Height, ProofError> {
+    match claim {
+        Claim::Receipt { receipt, command, actor, path } => {
+            if receipt.height.checked_add(1) != Some(header.height) {
+                return Err(ProofError::ClaimHeight);
+            }
+            if path.root(&receipt.digest()) != header.receipt_root {
+                return Err(ProofError::Receipt);
+            }
+            content(command.as_ref().is_none_or(|c| c.id() == receipt.command))?;
+            content(actor.as_ref().is_none_or(|a| a.digest() == receipt.actor))?;
+            Ok(receipt.height)
+        }
+        Claim::Event { event, key, value, actor, path } => {
+            let height = header.height.checked_sub(1).ok_or(ProofError::ClaimHeight)?;
+            if path.root(&event.digest()) != header.event_root {
+                return Err(ProofError::Event);
+            }
+            content(key.as_ref().is_none_or(|k| Record::slot(k) == event.key_hash))?;
+            content(value.as_ref().is_none_or(|v| Record::value_hash(v) == event.value_hash))?;
+            content(actor.as_ref().is_none_or(|a| a.digest() == event.actor))?;
+            Ok(height)
+        }
+        Claim::State(item) => check_item(item, header),
+        Claim::Image { items } => {
+            items.iter().try_for_each(|item| check_item(item, header).map(drop))?;
+            Ok(header.settled_height)
+        }
+        Claim::Range { start, end, before, entries } => {
+            if let Some((record, branch)) = before {
+                check_record(record, branch, header)?;
+            }
+            for entry in entries {
+                check_entry(entry, header)?;
+            }
+            check_range(start, end, before.as_ref().map(|(record, _)| record), entries)?;
+            Ok(header.settled_height)
+        }
+        Claim::Handover { .. } => Err(ProofError::Handover),
+    }
+}
+
+fn check_item(item: &StateProofItem, header: &Header) -> Result<Height, ProofError> {
+    match item {
+        StateProofItem::Value(entry) => check_entry(entry, header)?,
+        StateProofItem::Absence { key, before, branch } => {
+            check_record(before, branch, header)?;
+            let below = before.next.is_empty() || *key < before.next;
+            if before.key >= *key || !below {
+                return Err(ProofError::Absence);
+            }
+        }
+    }
+    Ok(header.settled_height)
+}
+
+fn check_entry(entry: &Entry, header: &Header) -> Result<(), ProofError> {
+    check_record(&entry.record, &entry.branch, header)?;
+    content(entry.value.as_ref().is_none_or(|v| Record::value_hash(v) == entry.record.value_hash))
+}
+
+fn check_record(
+    record: &Record,
+    branch: &StateBranch,
+    header: &Header,
+) -> Result<(), ProofError> {
+    if header.state_version != STATE_VERSION {
+        return Err(ProofError::StateVersion);
+    }
+    let root = branch.root(&Record::slot(&record.key), &record.digest());
+    if root == Some(header.state_root) { Ok(()) } else { Err(ProofError::State) }
+}
+
+/// The records follow each other without a gap from `start` to `end`.
+fn check_range(
+    start: &[u8],
+    end: &[u8],
+    before: Option<&Record>,
+    entries: &[Entry],
+) -> Result<(), ProofError> {
+    let is_past = |key: &[u8]| !end.is_empty() && key >= end;
+    let first = entries.first().map(|entry| entry.record.key.as_slice());
+    let mut expected: &[u8] = match before {
+        Some(record) if record.key.as_slice() < start && first != Some(start) => &record.next,
+        None if first == Some(start) => start,
+        _ => return Err(ProofError::Range),
+    };
+    for entry in entries {
+        let key = entry.record.key.as_slice();
+        if key != expected || key < start || is_past(key) {
+            return Err(ProofError::Range);
+        }
+        expected = &entry.record.next;
+    }
+    // What comes after the last record is the end of the map, or not in the range any more.
+    if expected.is_empty() || is_past(expected) { Ok(()) } else { Err(ProofError::Range) }
+}
+
+fn content(holds: bool) -> Result<(), ProofError> {
+    if holds { Ok(()) } else { Err(ProofError::Content) }
+}
