@@ -1,1 +1,27 @@
 //! Turn one ordered block into state changes and receipts, identically on every member.
+//!
+//! The judgement is a function of its arguments: no clock, disk, network, randomness, hash-map order or member setting
+//! enters this room. A refused command is an outcome with a receipt, never an error.
+
+mod world;
+pub use world::{Entry, Key, World};
+
+mod decode;
+pub use decode::{Authored, DecodeRefusal, Decoded};
+
+mod check;
+pub use check::{CheckError, Lineage, check_body, check_links, check_replay, verify_signatures};
+
+mod block;
+pub use block::{Applied, BlockContext, Change, Executed, Reply, execute};
+
+mod access;
+mod image;
+mod kv;
+mod organisation;
+mod space;
+mod work;
+pub use work::work;
+
+mod genesis;
+pub use genesis::{genesis_block, genesis_world};

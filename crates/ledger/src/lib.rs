@@ -1,1 +1,32 @@
 //! The one desk: submit, query, watch, prove; owns the commit path.
+//!
+//! No clock, disk, network or runtime of its own: time is passed in, work is handed out as jobs, waiting is a future that
+//! any runtime can poll. So the same code runs for real and under the simulator.
+
+pub mod limits;
+mod signal;
+
+mod chain;
+mod pool;
+mod sessions;
+
+mod ledger;
+pub use ledger::{Config, Ledger, LedgerStatus};
+
+mod admit;
+mod build;
+mod commit;
+mod settle;
+pub use admit::Admission;
+pub use settle::{Job, ProofReply, TreeAnswer};
+
+mod submit;
+pub use submit::{Outcome, SubmitError, Ticket, TicketError};
+
+mod query;
+pub use query::{Committed, Lagged, Snapshot, Watch};
+
+mod prove;
+pub use prove::{Ask, ProveError};
+
+pub use hanse_execution::{Applied, Change, Entry, Reply, World};

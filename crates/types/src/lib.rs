@@ -25,7 +25,7 @@ pub use command::{
 };
 
 mod block;
-pub use block::{Block, Body, Header, Place, Segment};
+pub use block::{Block, Body, Header, Place, Segment, segment_digest};
 
 mod outcome;
 pub use outcome::{Actor, Event, EventKind, Evidence, Receipt, Refusal, Status};

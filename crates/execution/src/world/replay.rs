@@ -1,0 +1,92 @@
+//! What was seen before, so that nothing runs twice. Part of the state: equal on all members, also after a restart.
+
+use hanse_types::{Digest, TimeMs, limits::SESSION_WINDOW};
+
+use super::World;
+
+const WORDS: usize = (SESSION_WINDOW / 64) as usize;
+
+/// Sequences seen from one gateway: everything up to `high - SESSION_WINDOW` counts as seen, the last ones are bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    /// Greatest sequence seen.
+    high: u64,
+    bits: [u64; WORDS],
+}
+
+impl Window {
+    fn contains(&self, sequence: u64) -> bool {
+        if sequence > self.high {
+            return false;
+        }
+        if self.high - sequence >= SESSION_WINDOW {
+            return true;
+        }
+        let (word, bit) = place(sequence);
+        self.bits[word] & bit != 0
+    }
+
+    fn insert(&mut self, sequence: u64) {
+        if sequence > self.high {
+            let gap = (sequence - self.high).min(SESSION_WINDOW);
+            for passed in (sequence - gap + 1)..=sequence {
+                let (word, bit) = place(passed);
+                self.bits[word] &= !bit;
+            }
+            self.high = sequence;
+        }
+        let (word, bit) = place(sequence);
+        self.bits[word] |= bit;
+    }
+}
+
+fn place(sequence: u64) -> (usize, u64) {
+    let slot = sequence % SESSION_WINDOW;
+    ((slot / 64) as usize, 1 << (slot % 64))
+}
+
+impl World {
+    /// Whether a signed command with this replay key ran within its validity.
+    pub fn has_seen(&self, replay: &Digest) -> bool {
+        self.seen.contains_key(replay)
+    }
+
+    /// Whether a gateway's batch with this sequence ran, or is too old to tell (which counts as seen).
+    pub fn has_sequence(&self, gateway: &Digest, sequence: u64) -> bool {
+        sequence == 0
+            || self
+                .windows
+                .get(gateway)
+                .is_some_and(|w| w.contains(sequence))
+    }
+
+    /// Greatest sequence seen from a gateway; 0 for none.
+    pub fn sequence_high(&self, gateway: &Digest) -> u64 {
+        self.windows.get(gateway).map_or(0, |w| w.high)
+    }
+
+    pub(crate) fn see(&mut self, replay: Digest, valid_until_ms: TimeMs) {
+        self.seen.insert(replay, valid_until_ms);
+        self.seen_until.insert((valid_until_ms, replay), ());
+    }
+
+    pub(crate) fn see_sequence(&mut self, gateway: Digest, sequence: u64) {
+        let mut window = self.windows.get(&gateway).cloned().unwrap_or(Window {
+            high: 0,
+            bits: [0; WORDS],
+        });
+        window.insert(sequence);
+        self.windows.insert(gateway, window);
+    }
+
+    /// Forgets replay keys whose commands could not run any more at `now`.
+    pub(crate) fn forget_expired(&mut self, now: TimeMs) {
+        while let Some(((until, replay), ())) = self.seen_until.get_min().map(|(k, v)| (*k, *v)) {
+            if until >= now {
+                break;
+            }
+            self.seen_until.remove(&(until, replay));
+            self.seen.remove(&replay);
+        }
+    }
+}

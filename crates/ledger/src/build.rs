@@ -1,0 +1,180 @@
+//! Building a block when this member leads.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::future::BoxFuture;
+use hanse_execution::{Decoded, check_replay, execute};
+use hanse_types::{
+    Block, Body, Command, Digest, Header, Place, Segment, TimeMs,
+    limits::{BODY_ACTIONS_MAX, BODY_BYTES_MAX, BODY_WORK_MAX},
+};
+
+use crate::{Ledger, chain::Candidate, ledger::Inner, settle::Settlement};
+
+impl Ledger {
+    /// Resolves when a block on `parent` is worth proposing before the heartbeat: commands wait, the parent's receipts
+    /// wait to be bound by a header, or a state root waits to be carried.
+    pub fn work(self: &Arc<Self>, parent: Digest) -> BoxFuture<'static, ()> {
+        let ledger = self.clone();
+        Box::pin(async move {
+            let look = || {
+                let inner = ledger.inner.lock();
+                (inner.stopped || worth(&inner, &parent)).then_some(())
+            };
+            ledger.changed.until(look).await;
+        })
+    }
+
+    /// Builds and executes a block on `parent`; `None` when the parent is not (or no longer) known.
+    pub fn build(&self, place: Place, parent: Digest, now_ms: TimeMs) -> Option<Arc<Block>> {
+        let mut inner = self.inner.lock();
+        inner.now_ms = inner.now_ms.max(now_ms);
+        let parent = inner.chain.get(&parent)?.clone();
+        let time_ms = now_ms.max(parent.block.header.timestamp_ms + 1);
+        let turn = inner.turn;
+        inner.turn = inner.turn.wrapping_add(1);
+        let (body, decoded) = select(&inner, &parent, time_ms, turn);
+        let header = next_header(&parent, &inner.settlement, place, time_ms, &body);
+        let block = Arc::new(Block { header, body });
+        let digest = block.header.digest();
+        let context = self.context(block.header.height, time_ms);
+        let executed = execute(&parent.executed.world, &context, &decoded);
+        let candidate = child(&parent, block.clone(), digest, executed, decoded);
+        inner.chain.insert(Arc::new(candidate));
+        Some(block)
+    }
+}
+
+/// Whether a block on `parent` has a point.
+fn worth(inner: &Inner, parent: &Digest) -> bool {
+    let Some(parent) = inner.chain.get(parent) else {
+        return false;
+    };
+    let time_ms = parent.block.header.timestamp_ms + 1;
+    let waiting = inner.pool.fair(0).any(|admitted| {
+        check_replay(
+            &parent.executed.world,
+            time_ms,
+            std::slice::from_ref(&admitted.decoded),
+        )
+        .is_ok()
+    });
+    waiting
+        || match parent.pending {
+            // The follow-up that carries the receipts waits for the root as well: one empty block instead of two.
+            Some(boundary) => inner.settlement.root(boundary).is_some(),
+            None => parent.unsettled || !parent.decoded.is_empty(),
+        }
+}
+
+/// Takes what fits and can still run on `parent`, in fair order, and sorts it into segments.
+fn select(
+    inner: &Inner,
+    parent: &Candidate,
+    time_ms: TimeMs,
+    turn: usize,
+) -> (Body, Vec<Arc<Decoded>>) {
+    let mut segments: BTreeMap<String, (Vec<Command>, Vec<Arc<Decoded>>)> = BTreeMap::new();
+    let (mut bytes, mut actions, mut work) = (0, 0, 0);
+    for admitted in inner.pool.fair(turn) {
+        let decoded = &admitted.decoded;
+        let fits = bytes + decoded.size <= BODY_BYTES_MAX as usize
+            && actions + decoded.actions() <= BODY_ACTIONS_MAX as usize
+            && work + decoded.work <= BODY_WORK_MAX;
+        if !fits {
+            break;
+        }
+        let world = &parent.executed.world;
+        if check_replay(world, time_ms, std::slice::from_ref(decoded)).is_err() {
+            continue;
+        }
+        bytes += decoded.size;
+        actions += decoded.actions();
+        work += decoded.work;
+        let (commands, read) = segments.entry(decoded.space.clone()).or_default();
+        commands.push((*admitted.command).clone());
+        read.push(decoded.clone());
+    }
+    let mut all = Vec::new();
+    let segments = segments
+        .into_iter()
+        .map(|(space, (commands, read))| {
+            all.extend(read);
+            Segment { space, commands }
+        })
+        .collect();
+    (Body { segments }, all)
+}
+
+fn next_header(
+    parent: &Candidate,
+    settlement: &Settlement,
+    place: Place,
+    time_ms: TimeMs,
+    body: &Body,
+) -> Header {
+    let lineage = parent.lineage();
+    let before = lineage.parent;
+    let carried = parent
+        .pending
+        .and_then(|height| Some((height, settlement.root(height)?)));
+    let (settled_height, state_root) =
+        carried.unwrap_or((before.settled_height, before.state_root));
+    let free = parent.pending.is_none() || carried.is_some();
+    Header {
+        version: before.version,
+        protocol: before.protocol,
+        chain_id: before.chain_id,
+        height: before.height + 1,
+        place,
+        parent: lineage.parent_digest,
+        timestamp_ms: time_ms,
+        body_root: body.root(),
+        receipt_root: lineage.receipt_root,
+        event_root: lineage.event_root,
+        settled_height,
+        state_root,
+        state_version: before.state_version,
+        settles: free && (parent.unsettled || !body.segments.is_empty()),
+        history_root: lineage.history_root,
+        committee: before.next_committee,
+        next_committee: before.next_committee,
+    }
+}
+
+/// The candidate that `block` is on `parent`.
+pub(crate) fn child(
+    parent: &Candidate,
+    block: Arc<Block>,
+    digest: Digest,
+    executed: hanse_execution::Executed,
+    decoded: Vec<Arc<Decoded>>,
+) -> Candidate {
+    let header = &block.header;
+    let carried = parent.pending.filter(|_| {
+        let before = &parent.block.header;
+        header.settled_height != before.settled_height || header.state_root != before.state_root
+    });
+    let still = if carried.is_some() {
+        None
+    } else {
+        parent.pending
+    };
+    let pending = if header.settles {
+        Some(header.height)
+    } else {
+        still
+    };
+    let unsettled = !header.settles && (parent.unsettled || !executed.dirty.is_empty());
+    let mut history = parent.history.clone();
+    history.push(&digest);
+    Candidate {
+        block,
+        digest,
+        executed,
+        decoded,
+        history,
+        pending,
+        unsettled,
+    }
+}

@@ -1,0 +1,296 @@
+//! State roots: which boundary is under way, what the tree must take in, and which questions it can answer now.
+//!
+//! At most one boundary is under way in a chain. So the tree stands at the boundary whose root the newest carrying header
+//! binds, until the block that is the next boundary commits: in between proofs can be made.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use futures::{channel::oneshot, future::BoxFuture};
+use hanse_execution::{Key, World};
+use hanse_types::{Digest, Header, Height};
+
+use crate::{
+    Ledger,
+    chain::Candidate,
+    limits::PROOFS_WAITING_MAX,
+    prove::{ProveError, Wanted},
+};
+
+/// Roots of past boundaries that late proposals may still carry.
+const ROOTS_KEPT: usize = 64;
+
+/// Leaves the authenticated map takes in: slot and record digest, or nothing for a removed key.
+pub(crate) type Writes = Vec<(Digest, Option<Digest>)>;
+
+/// Work for the owner of the authenticated map.
+#[derive(Debug)]
+pub enum Job {
+    /// Take in `writes`; answer with [`Ledger::tree_settled`].
+    Settle {
+        /// The boundary.
+        height: Height,
+        /// Sorted by slot.
+        writes: Vec<(Digest, Option<Digest>)>,
+    },
+    /// Prove what the map holds at `slots`, all present, at the boundary it stands at.
+    Prove {
+        /// Slots in the order in which proofs are wanted.
+        slots: Vec<Digest>,
+        /// Where the answer goes.
+        reply: ProofReply,
+    },
+}
+
+/// Takes the tree's answer to [`Job::Prove`].
+#[derive(Debug)]
+pub struct ProofReply {
+    boundary: Height,
+    world: World,
+    sender: oneshot::Sender<Result<TreeAnswer, ProveError>>,
+}
+
+impl ProofReply {
+    /// Hands over one proof per slot; `None` when the tree failed.
+    pub fn send(self, proofs: Option<Vec<Vec<u8>>>) {
+        let answer = proofs.ok_or(ProveError::Stopped).map(|proofs| TreeAnswer {
+            boundary: self.boundary,
+            world: self.world,
+            proofs,
+        });
+        // A client that went away needs no answer.
+        let _gone = self.sender.send(answer);
+    }
+}
+
+/// Proofs under the root of one boundary.
+#[derive(Debug)]
+pub struct TreeAnswer {
+    pub(crate) boundary: Height,
+    pub(crate) world: World,
+    pub(crate) proofs: Vec<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    at_least: Height,
+    wanted: Wanted,
+    sender: oneshot::Sender<Result<TreeAnswer, ProveError>>,
+}
+
+#[derive(Debug)]
+struct Boundary {
+    height: Height,
+    writes: Writes,
+    world: World,
+}
+
+/// The committed chain's side of settlement.
+#[derive(Debug, Default)]
+pub(crate) struct Settlement {
+    dirty: BTreeSet<Key>,
+    jobs: VecDeque<Boundary>,
+    /// Handed out, not answered yet.
+    settling: Option<(Height, World)>,
+    /// Where the tree stands, with the state there.
+    standing: Option<(Height, World)>,
+    roots: BTreeMap<Height, Digest>,
+    /// Boundary and height of the newest committed header that carries its root.
+    carried: Option<(Height, Height)>,
+    asked: VecDeque<Asked>,
+    /// Boundaries up to here are already in a tree that was reopened.
+    reopened: Option<(Height, Digest)>,
+}
+
+impl Settlement {
+    pub(crate) fn genesis(writes: Writes) -> Self {
+        // The world at height 0 is filled in by the first commit path through `remember_genesis`.
+        let jobs = VecDeque::from([Boundary {
+            height: 0,
+            writes,
+            world: World::default(),
+        }]);
+        Self {
+            jobs,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn root(&self, height: Height) -> Option<Digest> {
+        self.roots.get(&height).copied()
+    }
+
+    pub(crate) fn carried(&self) -> Option<(Height, Height)> {
+        self.carried
+    }
+
+    /// Takes a newly committed block in.
+    pub(crate) fn commit(&mut self, candidate: &Candidate, parent: &Header) {
+        let header = &candidate.block.header;
+        if header.settled_height != parent.settled_height || header.state_root != parent.state_root
+        {
+            self.carried = Some((header.settled_height, header.height));
+        }
+        self.dirty.extend(candidate.executed.dirty.iter().cloned());
+        if header.settles {
+            let dirty = std::mem::take(&mut self.dirty);
+            let world = candidate.executed.world.clone();
+            self.boundary(header.height, &dirty, world);
+        }
+    }
+
+    fn boundary(&mut self, height: Height, dirty: &BTreeSet<Key>, world: World) {
+        match self.reopened {
+            Some((at, _)) if height < at => {}
+            Some((at, root)) if height == at => {
+                self.reopened = None;
+                self.stand(at, root, world);
+            }
+            _ => {
+                let writes = world.writes(dirty);
+                self.jobs.push_back(Boundary {
+                    height,
+                    writes,
+                    world,
+                });
+            }
+        }
+    }
+
+    fn stand(&mut self, height: Height, root: Digest, world: World) {
+        self.standing = Some((height, world));
+        self.roots.insert(height, root);
+        while self.roots.len() > ROOTS_KEPT {
+            self.roots.pop_first();
+        }
+    }
+
+    /// What a proof of the newest committed state has to wait for.
+    pub(crate) fn at_least(&self, tip: &Candidate) -> Height {
+        match (tip.unsettled, tip.pending) {
+            (true, _) => tip.height(),
+            (false, Some(boundary)) => boundary,
+            (false, None) => tip.block.header.settled_height,
+        }
+    }
+
+    fn next(&mut self) -> Option<Job> {
+        if let Some(job) = self.next_proof() {
+            return Some(job);
+        }
+        if self.settling.is_some() {
+            return None;
+        }
+        let Boundary {
+            height,
+            writes,
+            world,
+        } = self.jobs.pop_front()?;
+        self.settling = Some((height, world));
+        Some(Job::Settle { height, writes })
+    }
+
+    fn next_proof(&mut self) -> Option<Job> {
+        let (boundary, world) = self.standing.as_ref()?;
+        let provable = self.settling.is_none() && self.carried.map(|c| c.0) == Some(*boundary);
+        if !provable {
+            return None;
+        }
+        let ready = self.asked.iter().position(|a| a.at_least <= *boundary)?;
+        let asked = self.asked.remove(ready)?;
+        let (boundary, world) = (*boundary, world.clone());
+        let slots = asked.wanted.slots(&world);
+        let reply = ProofReply {
+            boundary,
+            world,
+            sender: asked.sender,
+        };
+        Some(Job::Prove { slots, reply })
+    }
+}
+
+impl Ledger {
+    pub(crate) fn remember_genesis(&self) {
+        let mut inner = self.inner.lock();
+        let world = inner.chain.tip().executed.world.clone();
+        if let Some(first) = inner.settlement.jobs.front_mut() {
+            first.world = world;
+        }
+    }
+
+    /// Says that the authenticated map was reopened at `height` with `root`, before history is replayed.
+    pub fn tree_opened(&self, height: Height, root: Digest) {
+        let mut inner = self.inner.lock();
+        let world = inner.chain.tip().executed.world.clone();
+        let settlement = &mut inner.settlement;
+        settlement.jobs.clear();
+        if height == 0 {
+            settlement.stand(0, root, world);
+        } else {
+            settlement.reopened = Some((height, root));
+        }
+    }
+
+    /// True when the reopened map stands at a height that the replayed chain has not reached: it must be wiped.
+    pub fn tree_is_ahead(&self) -> bool {
+        self.inner.lock().settlement.reopened.is_some()
+    }
+
+    /// The next piece of work for the owner of the map; `None` once the desk stops.
+    pub fn next_job(self: &Arc<Self>) -> BoxFuture<'static, Option<Job>> {
+        let ledger = self.clone();
+        Box::pin(async move {
+            let look = || {
+                let mut inner = ledger.inner.lock();
+                if inner.stopped {
+                    return Some(None);
+                }
+                inner.settlement.next().map(Some)
+            };
+            ledger.changed.until(look).await
+        })
+    }
+
+    /// Takes the root the map computed for `height`.
+    pub fn tree_settled(&self, height: Height, root: Digest) {
+        let mut inner = self.inner.lock();
+        if let Some((at, world)) = inner.settlement.settling.take()
+            && at == height
+        {
+            inner.settlement.stand(height, root, world);
+        }
+        // A certified header may have carried this root before we had it (catching up): it must be the same.
+        let tip = &inner.chain.tip().block.header;
+        if tip.settled_height == height && tip.state_root != root {
+            inner.diverged = Some(format!(
+                "own state root of height {height} differs from the certified one"
+            ));
+        }
+        drop(inner);
+        self.changed.announce();
+    }
+
+    pub(crate) async fn ask_tree(&self, wanted: Wanted) -> Result<TreeAnswer, ProveError> {
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut inner = self.inner.lock();
+            if inner.stopped {
+                return Err(ProveError::Stopped);
+            }
+            if inner.settlement.asked.len() >= PROOFS_WAITING_MAX {
+                return Err(ProveError::Busy);
+            }
+            let tip = inner.chain.tip().clone();
+            let at_least = inner.settlement.at_least(&tip);
+            inner.settlement.asked.push_back(Asked {
+                at_least,
+                wanted,
+                sender,
+            });
+        }
+        self.changed.announce();
+        receiver.await.map_err(|_| ProveError::Stopped)?
+    }
+}
