@@ -1,6 +1,35 @@
 //! Hand blocks to the engine and bring back certified ones.
 //!
-//! The only room that names the engine (commonware simplex and marshal, docs/adr/0002).
+//! The only room that names the engine (commonware simplex and marshal, docs/adr/0002). A member opens a network
+//! ([`real_network`] or [`simulated_channels`]), implements [`Application`], and calls [`start`].
 
 mod application;
+mod archive;
+mod bridge;
+mod committer;
+mod config;
+mod engine;
+mod engine_block;
+mod gossip;
+mod handle;
+mod network;
+mod spine;
+mod start;
+mod watch;
+
 pub use application::{Application, Certified, Verdict};
+pub use config::{Config, ConfigError, ConsensusKey, NAMESPACE, Sizes, namespace};
+pub use engine::Runtime;
+pub use engine_block::{BLOCK_BYTES_MAX, EngineBlock};
+pub use gossip::{Gossip, GossipError, Recipients};
+pub use handle::Handle;
+pub use network::{
+    Channels, GOSSIP_BYTES_MAX, Links, NetworkError, Peer, PeerAddress, Real, RealConfig,
+    RealNetwork, Simulated, SimulatedOracle, message_bytes_max, real_network, simulated_channels,
+    simulated_key, simulated_network,
+};
+pub use start::{StartError, Started, start, vote_partition};
+pub use watch::{MemberStatus, Status};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Finalised blocks and certificates on disk, and their replay into the application at start (docs/adr/0003).
+
+use std::{num::NonZeroU16, sync::Arc, time::Duration};
+
+use commonware_consensus::marshal::store::{Blocks as _, Certificates as _};
+use commonware_runtime::buffer::paged::CacheRef;
+use commonware_storage::archive::{Identifier, immutable};
+use commonware_utils::NZU64;
+
+use crate::{
+    EngineBlock,
+    config::{Config, nz},
+    engine::{Digest, Finalization, Runtime},
+    spine::Spine,
+    start::StartError,
+};
+
+/// Bytes of a cached page: with its checksum it fills one 4 KiB page of the disk.
+const PAGE: NonZeroU16 = NonZeroU16::new(4096 - 12).expect("not zero");
+/// Entries of a new hash table on disk; it doubles as the chain grows.
+const TABLE_INITIAL: u32 = 4_096;
+/// Heights per file of the index.
+const HEIGHTS_PER_FILE: u64 = 65_536;
+/// Bytes after which a new file of values is begun.
+const VALUE_FILE: u64 = 256 * 1024 * 1024;
+/// How often a long replay says how far it is.
+const PROGRESS: Duration = Duration::from_secs(10);
+
+pub(crate) type Certificates<E> = immutable::Archive<E, Digest, Finalization>;
+pub(crate) type Blocks<E> = immutable::Archive<E, Digest, Arc<EngineBlock>>;
+
+pub(crate) fn page_cache(config: &Config) -> CacheRef {
+    CacheRef::new(PAGE, nz(config.sizes.cache_pages))
+}
+
+fn settings<C>(
+    config: &Config,
+    name: &str,
+    cache: &CacheRef,
+    codec_config: C,
+) -> immutable::Config<C> {
+    let part = |part: &str| format!("{}-{name}-{part}", config.partition_prefix);
+    let buffer = nz(config.sizes.write_buffer);
+    immutable::Config {
+        metadata_partition: part("metadata"),
+        freezer_table_partition: part("table"),
+        freezer_table_initial_size: TABLE_INITIAL,
+        freezer_table_resize_frequency: 4,
+        freezer_table_resize_chunk_size: TABLE_INITIAL / 4,
+        freezer_key_partition: part("keys"),
+        freezer_key_page_cache: cache.clone(),
+        freezer_value_partition: part("values"),
+        freezer_value_target_size: VALUE_FILE,
+        // Commands are signatures and short values: nothing to gain, and a hostile block could grow on the way out.
+        freezer_value_compression: None,
+        ordinal_partition: part("heights"),
+        items_per_section: NZU64!(HEIGHTS_PER_FILE),
+        freezer_key_write_buffer: buffer,
+        freezer_value_write_buffer: buffer,
+        ordinal_write_buffer: buffer,
+        replay_buffer: nz(config.sizes.replay_buffer),
+        codec_config,
+    }
+}
+
+pub(crate) async fn open<E: Runtime>(
+    context: &E,
+    config: &Config,
+    cache: &CacheRef,
+) -> Result<(Certificates<E>, Blocks<E>), StartError> {
+    let members = config.committee.members.len();
+    let certificates = immutable::Archive::init(
+        context.child("certificates"),
+        settings(config, "certificates", cache, members),
+    );
+    let certificates = certificates.await.map_err(StartError::Certificates)?;
+    let blocks = immutable::Archive::init(
+        context.child("blocks"),
+        settings(config, "blocks", cache, ()),
+    );
+    Ok((certificates, blocks.await.map_err(StartError::Blocks)?))
+}
+
+/// Hands every stored block from height 1 to the application, in order, up to the first gap, one at a time.
+pub(crate) async fn replay<E: Runtime>(
+    context: &E,
+    certificates: &Certificates<E>,
+    blocks: &Blocks<E>,
+    spine: &Spine,
+) -> Result<(), StartError> {
+    let Some(last) = blocks
+        .next_gap(commonware_consensus::types::Height::new(1))
+        .0
+    else {
+        return Ok(());
+    };
+    let mut said = context.current();
+    for height in 1..=last.get() {
+        let block = blocks
+            .get(Identifier::Index(height))
+            .await
+            .map_err(StartError::Blocks)?;
+        let block = block.ok_or(StartError::Missing(height))?;
+        let finalization = certificates
+            .get(Identifier::Index(height))
+            .await
+            .map_err(StartError::Certificates)?;
+        if !spine.replay(&block, finalization.as_ref()) {
+            return Err(StartError::Broken(height));
+        }
+        let now = context.current();
+        if now
+            .duration_since(said)
+            .is_ok_and(|since| since >= PROGRESS)
+        {
+            said = now;
+            tracing::info!(height, of = last.get(), "replaying stored blocks");
+        }
+    }
+    tracing::info!(height = last.get(), "replayed stored blocks");
+    Ok(())
+}

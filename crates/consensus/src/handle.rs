@@ -1,0 +1,81 @@
+//! What the rest of a member may ask of the running engine.
+
+use std::sync::Arc;
+
+use commonware_codec::Encode as _;
+use commonware_utils::channel::watch;
+use hanse_types::{Block, Height};
+
+use crate::{Gossip, Status, engine::Mailbox, spine::Spine, watch::Watch};
+
+/// Cheap to clone. Questions that need the archive are answered `None` once the engine has ended.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) marshal: Mailbox,
+    pub(crate) spine: Arc<Spine>,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) gossip: Gossip,
+}
+
+impl Handle {
+    /// The finalised block at `height`, from the archive.
+    pub async fn block(&self, height: Height) -> Option<Arc<Block>> {
+        let height = commonware_consensus::types::Height::new(height);
+        let block = self.marshal.get_block(height).await?;
+        Some(block.inner().block().clone())
+    }
+
+    /// The encoded finalization (docs/formats/certificate.md) of the block at `height` itself; a block finalised
+    /// through a descendant has none.
+    pub async fn finalization(&self, height: Height) -> Option<Vec<u8>> {
+        let height = commonware_consensus::types::Height::new(height);
+        Some(
+            self.marshal
+                .get_finalization(height)
+                .await?
+                .encode()
+                .to_vec(),
+        )
+    }
+
+    /// The nearest height at or above `height` whose block has a certificate of its own, and that certificate.
+    /// `None` when there is none yet.
+    pub async fn certified_from(&self, height: Height) -> Option<(Height, Vec<u8>)> {
+        for h in height..=self.spine.height() {
+            if let Some(finalization) = self.finalization(h).await {
+                return Some((h, finalization));
+            }
+        }
+        None
+    }
+
+    /// Newest height handed to the application.
+    pub fn height(&self) -> Height {
+        self.spine.height()
+    }
+
+    /// Follows [`Handle::height`].
+    pub fn heights(&self) -> watch::Receiver<Height> {
+        self.spine.heights()
+    }
+
+    /// Sends messages to other members.
+    pub fn gossip(&self) -> Gossip {
+        self.gossip.clone()
+    }
+
+    /// Consensus keys of the leaders of the current and the next `count - 1` views.
+    pub fn leaders(&self, count: usize) -> Vec<[u8; 32]> {
+        self.watch.leaders(count)
+    }
+
+    /// The current view: one past the newest certificate seen.
+    pub fn view(&self) -> u64 {
+        self.watch.view()
+    }
+
+    /// A snapshot for status pages.
+    pub fn status(&self) -> Status {
+        self.watch.status(self.spine.height())
+    }
+}

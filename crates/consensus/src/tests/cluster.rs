@@ -1,0 +1,254 @@
+//! A committee in one deterministic runtime, with members that can be crashed, restarted and cut off.
+
+use std::{sync::Arc, time::Duration};
+
+use commonware_p2p::simulated::Link;
+use commonware_runtime::{
+    Clock as _, Handle as Task, Runner as _, Spawner as _, Supervisor as _, deterministic,
+};
+use commonware_utils::{channel::oneshot, probability};
+use hanse_types::{ChainParams, Committee, CommitteeMember, Digest};
+
+use super::fake::Fake;
+use crate::{
+    Config, ConsensusKey, Handle, SimulatedOracle, Sizes, simulated_channels, simulated_key,
+    simulated_network, start,
+};
+
+type Context = deterministic::Context;
+
+pub(super) const CHAIN: Digest = Digest([9; 32]);
+/// Simulated time after which a scenario has failed.
+const LIMIT: Duration = Duration::from_secs(600);
+
+pub(super) struct Cluster {
+    pub(super) context: Context,
+    pub(super) oracle: SimulatedOracle<Context>,
+    pub(super) keys: Vec<ConsensusKey>,
+    pub(super) committee: Committee,
+    pub(super) members: Vec<Option<Member>>,
+    starts: u64,
+}
+
+pub(super) struct Member {
+    pub(super) app: Arc<Fake>,
+    pub(super) handle: Handle,
+    task: Task<()>,
+}
+
+pub(super) fn params() -> ChainParams {
+    ChainParams {
+        protocol_version: 1,
+        heartbeat_ms: 100,
+        leader_timeout_ms: 400,
+        certification_timeout_ms: 800,
+        clock_ahead_max_ms: 200,
+        epoch_blocks: 1_000_000,
+        spaces_per_organisation: 4,
+    }
+}
+
+/// Keys sorted as a committee lists them.
+pub(super) fn keys(n: u8) -> Vec<ConsensusKey> {
+    let mut keys: Vec<_> = (0..n)
+        .map(|i| ConsensusKey::from_seed_bytes([i + 1; 32]))
+        .collect();
+    keys.sort_by_key(ConsensusKey::public);
+    keys
+}
+
+pub(super) fn committee(keys: &[ConsensusKey]) -> Committee {
+    let members = keys
+        .iter()
+        .enumerate()
+        .map(|(i, key)| CommitteeMember {
+            consensus: key.public(),
+            organisation: format!("o{i}"),
+        })
+        .collect();
+    Committee { epoch: 0, members }
+}
+
+/// Runs `scenario` with four members, none of them started, all links up.
+pub(super) fn run<T, F>(seed: u64, scenario: impl FnOnce(Cluster) -> F) -> T
+where
+    F: Future<Output = T>,
+{
+    let config = deterministic::Config::default()
+        .with_seed(seed)
+        .with_timeout(Some(LIMIT));
+    deterministic::Runner::new(config).start(|context| async move {
+        let keys = keys(4);
+        let public: Vec<_> = keys.iter().map(ConsensusKey::public).collect();
+        let oracle = simulated_network(context.child("network"), &public).await;
+        let committee = committee(&keys);
+        let cluster = Cluster {
+            context,
+            oracle,
+            members: (0..4).map(|_| None).collect(),
+            keys,
+            committee,
+            starts: 0,
+        };
+        cluster.link(|_, _| true).await;
+        scenario(cluster).await
+    })
+}
+
+impl Cluster {
+    /// Connects the pairs for which `up` holds and cuts the others.
+    pub(super) async fn link(&self, up: impl Fn(usize, usize) -> bool) {
+        let link = Link {
+            latency: Duration::from_millis(5),
+            jitter: Duration::from_millis(1),
+            success_rate: probability!(1.0),
+        };
+        self.link_with(up, link).await;
+    }
+
+    /// Gives the links for which `pick` holds these qualities and leaves the others.
+    pub(super) async fn change(&self, pick: impl Fn(usize, usize) -> bool, link: Link) {
+        for (i, a) in self.keys.iter().enumerate() {
+            for (j, b) in self.keys.iter().enumerate() {
+                if i != j && pick(i, j) {
+                    let (a, b) = (simulated_key(&a.public()), simulated_key(&b.public()));
+                    self.oracle.remove_link(a.clone(), b.clone()).await.unwrap();
+                    self.oracle.add_link(a, b, link.clone()).await.unwrap();
+                }
+            }
+        }
+    }
+
+    async fn link_with(&self, up: impl Fn(usize, usize) -> bool, link: Link) {
+        for (i, a) in self.keys.iter().enumerate() {
+            for (j, b) in self.keys.iter().enumerate() {
+                if i == j {
+                    continue;
+                }
+                let (a, b) = (simulated_key(&a.public()), simulated_key(&b.public()));
+                // Removing a link that is not there is an error and means nothing here.
+                drop(self.oracle.remove_link(a.clone(), b.clone()).await);
+                if up(i, j) {
+                    self.oracle.add_link(a, b, link.clone()).await.unwrap();
+                }
+            }
+        }
+    }
+
+    pub(super) fn config(&self, i: usize) -> Config {
+        Config {
+            chain_id: CHAIN,
+            committee: self.committee.clone(),
+            signer: self.keys[i].clone(),
+            params: params(),
+            partition_prefix: format!("member-{i}"),
+            verifier_only: false,
+            sizes: Sizes::default(),
+        }
+    }
+
+    pub(super) async fn start_all(&mut self) {
+        for i in 0..self.keys.len() {
+            self.start(i).await;
+        }
+    }
+
+    pub(super) async fn start(&mut self, i: usize) {
+        self.start_with(i, Fake::new(CHAIN)).await;
+    }
+
+    /// Starts member `i` with what its disk holds. All its tasks are children of one task, which a crash ends.
+    pub(super) async fn start_with(&mut self, i: usize, app: Fake) {
+        let config = self.config(i);
+        self.start_config(i, config, app).await;
+    }
+
+    pub(super) async fn start_config(&mut self, i: usize, config: Config, app: Fake) {
+        assert!(self.members[i].is_none());
+        let app = Arc::new(app);
+        let channels = simulated_channels(&self.oracle, &self.keys[i].public())
+            .await
+            .unwrap();
+        let (ready, started) = oneshot::channel();
+        self.starts += 1;
+        let context = self
+            .context
+            .child("member")
+            .with_attribute("start", self.starts);
+        let application = app.clone();
+        let task = context.spawn(move |context| async move {
+            let started = start(context.child("consensus"), config, channels, application)
+                .await
+                .unwrap();
+            drop(ready.send(started.handle));
+            let part = started.ended.await;
+            tracing::debug!(part, "member ended");
+        });
+        let handle = started.await.unwrap();
+        self.members[i] = Some(Member { app, handle, task });
+    }
+
+    /// Ends member `i` at once, keeping its disk.
+    pub(super) async fn crash(&mut self, i: usize) {
+        let member = self.members[i].take().unwrap();
+        member.task.abort();
+        drop(member.task.await);
+    }
+
+    pub(super) fn member(&self, i: usize) -> &Member {
+        self.members[i].as_ref().unwrap()
+    }
+
+    pub(super) fn live(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().flatten()
+    }
+
+    pub(super) fn submit(&self, command: &[u8]) {
+        self.live().for_each(|m| m.app.submit(command));
+    }
+
+    /// Waits until every live member has committed `height`.
+    pub(super) async fn reach(&self, height: u64) {
+        for member in self.live() {
+            member.reach(height).await;
+        }
+    }
+
+    /// Waits until every live member has committed `command`.
+    pub(super) async fn see(&self, command: &[u8]) {
+        for member in self.live() {
+            let mut heights = member.handle.heights();
+            while !member.app.look(|s| s.committed.contains(command)) {
+                heights.changed().await.unwrap();
+            }
+        }
+    }
+
+    /// All chains agree as far as they go; returns the shortest's height.
+    pub(super) fn agree(&self) -> u64 {
+        let chains: Vec<_> = self.live().map(|m| m.app.chain()).collect();
+        let shortest = chains.iter().map(Vec::len).min().unwrap();
+        for chain in &chains {
+            assert_eq!(chain[..shortest], chains[0][..shortest]);
+        }
+        shortest as u64 - 1
+    }
+
+    /// Whether no live member commits anything within `time`.
+    pub(super) async fn stalls_for(&self, time: Duration) -> bool {
+        let before: Vec<_> = self.live().map(|m| m.handle.height()).collect();
+        self.context.sleep(time).await;
+        let after: Vec<_> = self.live().map(|m| m.handle.height()).collect();
+        before == after
+    }
+}
+
+impl Member {
+    pub(super) async fn reach(&self, height: u64) {
+        self.handle
+            .heights()
+            .wait_for(|h| *h >= height)
+            .await
+            .unwrap();
+    }
+}
