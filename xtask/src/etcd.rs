@@ -208,6 +208,31 @@ impl EtcdPeer {
         all.join(",")
     }
 
+    /// The address of the member that leads now.
+    ///
+    /// # Errors
+    /// When `etcdctl endpoint status` fails or no member says that it leads.
+    pub fn leader(&self) -> Result<String, Failure> {
+        let said = process::output(self.tools.command("etcdctl").args([
+            "--endpoints",
+            &self.endpoints(),
+            "endpoint",
+            "status",
+            "--write-out",
+            "json",
+        ]))?;
+        let members: Vec<serde_json::Value> =
+            serde_json::from_str(&said).attempt(|| "etcdctl endpoint status is not as expected")?;
+        members
+            .iter()
+            .find(|member| {
+                let status = &member["Status"];
+                status["leader"].is_u64() && status["leader"] == status["header"]["member_id"]
+            })
+            .and_then(|member| member["Endpoint"].as_str().map(str::to_owned))
+            .ok_or_else(|| Failure::new("no etcd member says that it leads"))
+    }
+
     /// The members' processes, for [`crate::procfs::usage`].
     pub fn pids(&self) -> Vec<u32> {
         self.members.iter().map(Child::id).collect()

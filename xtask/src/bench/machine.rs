@@ -29,7 +29,7 @@ pub(super) struct Machine {
     memory_bytes: u64,
     kernel: String,
     /// Load average over a minute when the run began: more than a little means others were at work.
-    load: f64,
+    pub(super) load: f64,
     /// Bytes per second of SHA-256 as `openssl speed` measures it, one process.
     sha256_one: f64,
     /// The same, as many processes as there are cores.
@@ -69,7 +69,7 @@ pub(super) fn describe() -> Result<Machine, Failure> {
 }
 
 /// Appends and flushes [`FLUSHES`] times in `dir`, in the way a log does, and leaves nothing.
-pub(super) fn flush(dir: &Path) -> Result<Flush, Failure> {
+pub(super) fn flushes(dir: &Path) -> Result<Vec<Duration>, Failure> {
     let path = dir.join("flush.probe");
     let say = || format!("could not measure flushes in {}", dir.display());
     let mut file = fs::File::create(&path).attempt(say)?;
@@ -82,7 +82,7 @@ pub(super) fn flush(dir: &Path) -> Result<Flush, Failure> {
         times.push(start.elapsed());
     }
     fs::remove_file(&path).attempt(say)?;
-    Ok(percentiles(times))
+    Ok(times)
 }
 
 pub(super) fn percentiles(mut times: Vec<Duration>) -> Flush {
