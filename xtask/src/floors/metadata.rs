@@ -59,7 +59,18 @@ struct Resolve {
 #[derive(Debug, Deserialize)]
 struct Node {
     id: String,
-    dependencies: Vec<String>,
+    deps: Vec<Edge>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Edge {
+    pkg: String,
+    dep_kinds: Vec<Reason>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Reason {
+    kind: Option<Kind>,
 }
 
 impl Metadata {
@@ -123,21 +134,26 @@ impl Metadata {
         found
     }
 
-    /// Pairs (user, used) of the resolved graph, by name.
+    /// Pairs (user, used) of the resolved graph, by name; what only tests use is left out.
     pub(super) fn uses(&self) -> Vec<(&str, &str)> {
         let names: BTreeMap<&str, &str> = self
             .packages
             .iter()
             .map(|package| (package.id.as_str(), package.name.as_str()))
             .collect();
-        let name = |id: &String| names.get(id.as_str()).copied().unwrap_or_default();
-        let nodes = self.resolve.nodes.iter();
-        nodes
-            .flat_map(|node| {
-                node.dependencies
-                    .iter()
-                    .map(move |on| (name(&node.id), name(on)))
-            })
-            .collect()
+        let name = |id: &str| names.get(id).copied().unwrap_or_default();
+        let ships = |edge: &Edge| {
+            let mut kinds = edge
+                .dep_kinds
+                .iter()
+                .map(|reason| reason.kind.unwrap_or_default());
+            kinds.any(|kind| kind != Kind::Dev)
+        };
+        let mut pairs = Vec::new();
+        for node in &self.resolve.nodes {
+            let shipped = node.deps.iter().filter(|edge| ships(edge));
+            pairs.extend(shipped.map(|edge| (name(&node.id), name(&edge.pkg))));
+        }
+        pairs
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use super::*;
 
 #[test]
@@ -12,34 +14,43 @@ fn this_workspace_is_as_its_golden_file_says() {
 
 const MANIFEST: &str = "[workspace]\nmembers = [\n    # 0 ground  words\n    \"a\",\n    \"b\",\n    # 1 memory\n    \"c\", # why\n    # beside\n    \"x\",\n]\n\"z\"\n";
 
-/// A workspace of the four crates of [`MANIFEST`] with these edges, and packages from outside.
-fn workspace(edges: &[(&str, &str)], outside: &[(&str, &str, &str)]) -> Metadata {
+const OURS: [&str; 4] = ["a", "b", "c", "x"];
+
+/// A workspace of the four crates of [`MANIFEST`] with these edges, `kind` each, and packages from outside.
+fn workspace_of(
+    edges: &[(&str, &str)],
+    kind: Option<&str>,
+    outside: &[(&str, &str, &str)],
+) -> Metadata {
     let mut packages = Vec::new();
-    for name in ["a", "b", "c", "x"] {
+    for name in OURS {
         let on = edges
             .iter()
             .filter(|(from, _)| *from == name)
             .map(|(_, to)| {
-                let path = ["a", "b", "c", "x"]
-                    .contains(to)
-                    .then(|| format!("/w/{to}"));
-                serde_json::json!({"name": to, "kind": null, "optional": false, "path": path})
+                let path = OURS.contains(to).then(|| format!("/w/{to}"));
+                json!({"name": to, "kind": kind, "optional": false, "path": path})
             });
-        packages.push(serde_json::json!({"id": name, "name": name, "version": "0.1.0", "license": null,
-            "source": null, "manifest_path": format!("/w/{name}/Cargo.toml"), "dependencies": on.collect::<Vec<_>>()}));
+        let on: Vec<_> = on.collect();
+        packages.push(
+            json!({"id": name, "name": name, "version": "0.1.0", "license": null, "source": null,
+            "manifest_path": format!("/w/{name}/Cargo.toml"), "dependencies": on}),
+        );
     }
     for (name, source, licence) in outside {
         packages.push(
-            serde_json::json!({"id": name, "name": name, "version": "1.0.0", "license": licence,
+            json!({"id": name, "name": name, "version": "1.0.0", "license": licence,
             "source": source, "manifest_path": "/r/Cargo.toml", "dependencies": []}),
         );
     }
-    let nodes: Vec<_> = edges
-        .iter()
-        .map(|(from, to)| serde_json::json!({"id": from, "dependencies": [to]}))
-        .collect();
-    let json = serde_json::json!({"packages": packages, "resolve": {"nodes": nodes}}).to_string();
-    Metadata::parse(&json, Path::new("/w")).expect("made as cargo makes it")
+    let node = |(from, to): &(&str, &str)| json!({"id": from, "deps": [{"pkg": to, "dep_kinds": [{"kind": kind}]}]});
+    let nodes: Vec<_> = edges.iter().map(node).collect();
+    let text = json!({"packages": packages, "resolve": {"nodes": nodes}}).to_string();
+    Metadata::parse(&text, Path::new("/w")).expect("made as cargo makes it")
+}
+
+fn workspace(edges: &[(&str, &str)], outside: &[(&str, &str, &str)]) -> Metadata {
+    workspace_of(edges, None, outside)
 }
 
 fn crossed(edges: &[(&str, &str)]) -> usize {
@@ -68,6 +79,14 @@ fn edges_lead_down() {
     for up in [("a", "c"), ("a", "b"), ("a", "x"), ("c", "x")] {
         assert_eq!(crossed(&[up]), 1, "{up:?}");
     }
+}
+
+#[test]
+fn tests_may_look_up_and_over_fences() {
+    let edges = [("a", "c"), ("a", "engine")];
+    let metadata = workspace_of(&edges, Some("dev"), &[("engine", REGISTRY, "MIT")]);
+    assert!(crossings(&metadata, &floor_plan(MANIFEST)).is_empty());
+    assert!(fences::check(&metadata, DENY).expect("readable").is_empty());
 }
 
 #[test]
