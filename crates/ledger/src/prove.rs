@@ -1,9 +1,19 @@
 //! Making proofs that someone who trusts no single member can check offline.
 
-use hanse_execution::{Key, World};
-use hanse_types::{Digest, Height, Record};
+use std::sync::Arc;
 
-use crate::limits::PROOF_KEYS_MAX;
+use hanse_execution::{Key, World};
+use hanse_proof::{
+    Claim, Entry, LeafPath, Proof, StateBranch, StateProofItem, decode_finalization,
+};
+use hanse_types::{CommandKind, Digest, Header, Height, Record};
+
+use crate::{
+    Ledger,
+    limits::{PROOF_HEADERS_MAX, PROOF_KEYS_MAX},
+    query::Committed,
+    settle::TreeAnswer,
+};
 
 /// What is to be proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,4 +116,221 @@ fn at_or_before(world: &World, key: &[u8]) -> Option<Key> {
             // Every world holds the first record, whose key is empty, so only the empty key has nothing before it.
             world.before(key).map(|(k, _)| k.clone())
         })
+}
+
+impl Ledger {
+    /// Makes the proof asked for; waits until what it needs is settled and certified.
+    ///
+    /// # Errors
+    /// [`ProveError`], see its variants.
+    pub async fn prove(self: &Arc<Self>, ask: Ask) -> Result<Vec<u8>, ProveError> {
+        match ask {
+            Ask::Receipt { command, item } => {
+                let place = self.inner.lock().places.get(&command).copied();
+                let (height, first) = place.ok_or(ProveError::NotFound)?;
+                let committed = self.block(height).ok_or(ProveError::NotFound)?;
+                let claim = receipt_claim(&committed, command, first + item)?;
+                self.finish(claim, height + 1).await
+            }
+            Ask::Event {
+                height,
+                index,
+                event,
+            } => {
+                let committed = self.kept(height)?;
+                let claim = event_claim(&committed, index, event)?;
+                self.finish(claim, height + 1).await
+            }
+            Ask::Lookup { keys } => {
+                if keys.is_empty() || keys.len() > PROOF_KEYS_MAX {
+                    return Err(ProveError::TooLarge);
+                }
+                let (answer, carrier) = self.ask_tree(Wanted::Lookup(keys.clone())).await?;
+                self.finish(lookup_claim(keys, &answer)?, carrier).await
+            }
+            Ask::Range { start, end } => {
+                let wanted = Wanted::Range {
+                    start: start.clone(),
+                    end: end.clone(),
+                };
+                let (answer, carrier) = self.ask_tree(wanted).await?;
+                self.finish(range_claim(start, end, &answer)?, carrier)
+                    .await
+            }
+        }
+    }
+
+    fn kept(&self, height: Height) -> Result<Arc<Committed>, ProveError> {
+        let oldest = {
+            let inner = self.inner.lock();
+            inner.recent.front().map_or(1, |c| c.block.header.height)
+        };
+        if height < oldest {
+            return Err(ProveError::Forgotten { oldest });
+        }
+        self.block(height).ok_or(ProveError::NotFound)
+    }
+
+    /// Adds the headers from the one that carries the claim's root up to the next certified one, and its certificate.
+    async fn finish(
+        self: &Arc<Self>,
+        claim: Claim,
+        carrier: Height,
+    ) -> Result<Vec<u8>, ProveError> {
+        let mut headers: Vec<Header> = Vec::new();
+        let mut watch = self.watch(carrier);
+        loop {
+            let next = watch
+                .next()
+                .await
+                .map_err(|l| ProveError::Forgotten { oldest: l.oldest })?;
+            let committed = next.ok_or(ProveError::Stopped)?;
+            headers.push(committed.block.header.clone());
+            if let Some(bytes) = &committed.finalization {
+                let (_, finalization) = decode_finalization(bytes).map_err(|error| {
+                    tracing::error!(%error, "the engine's certificate cannot be read");
+                    ProveError::Stopped
+                })?;
+                let proof = Proof {
+                    chain_id: self.chain_id,
+                    anchor_epoch: 0,
+                    handovers: Vec::new(),
+                    headers,
+                    finalization,
+                    claim,
+                };
+                return Ok(proof.encode());
+            }
+            if headers.len() >= PROOF_HEADERS_MAX {
+                return Err(ProveError::TooLarge);
+            }
+        }
+    }
+}
+
+fn receipt_claim(committed: &Committed, command: Digest, index: u32) -> Result<Claim, ProveError> {
+    let applied = committed
+        .applied
+        .get(index as usize)
+        .ok_or(ProveError::NotFound)?;
+    if applied.receipt.command != command {
+        return Err(ProveError::NotFound);
+    }
+    let leaves: Vec<Digest> = committed
+        .applied
+        .iter()
+        .map(|a| a.receipt.digest())
+        .collect();
+    let path = LeafPath::new(&leaves, index.into()).ok_or(ProveError::NotFound)?;
+    let sent = committed
+        .block
+        .body
+        .commands()
+        .find(|c| c.id() == command)
+        .cloned();
+    // A batch of other clients' actions is not this client's to show; a signed command is.
+    let command = sent.filter(|c| c.kind == CommandKind::Signed as u16);
+    let actor = Some(applied.actor.clone());
+    Ok(Claim::Receipt {
+        receipt: applied.receipt.clone(),
+        command,
+        actor,
+        path,
+    })
+}
+
+fn event_claim(committed: &Committed, index: u32, event: u32) -> Result<Claim, ProveError> {
+    let applied = committed
+        .applied
+        .get(index as usize)
+        .ok_or(ProveError::NotFound)?;
+    let change = applied
+        .changes
+        .get(event as usize)
+        .ok_or(ProveError::NotFound)?;
+    let before: usize = committed.applied[..index as usize]
+        .iter()
+        .map(|a| a.changes.len())
+        .sum();
+    let leaves: Vec<Digest> = committed
+        .applied
+        .iter()
+        .flat_map(|a| a.changes.iter().map(|c| c.event.digest()))
+        .collect();
+    let path =
+        LeafPath::new(&leaves, before as u64 + u64::from(event)).ok_or(ProveError::NotFound)?;
+    Ok(Claim::Event {
+        event: change.event.clone(),
+        key: Some(change.key.to_vec()),
+        value: change.entry.as_ref().map(|e| e.value.to_vec()),
+        actor: Some(applied.actor.clone()),
+        path,
+    })
+}
+
+fn lookup_claim(keys: Vec<Vec<u8>>, answer: &TreeAnswer) -> Result<Claim, ProveError> {
+    if answer.proofs.len() != keys.len() {
+        return Err(ProveError::TooLarge);
+    }
+    let world = &answer.world;
+    let items: Result<Vec<_>, ProveError> = keys
+        .into_iter()
+        .zip(&answer.proofs)
+        .map(|(key, branch)| match world.get(&key) {
+            Some(entry) => {
+                let record = world.record(&key).ok_or(ProveError::NotFound)?;
+                let value = Some(entry.value.to_vec());
+                StateProofItem::value(record, value, branch).map_err(|e| broken(&e))
+            }
+            None => {
+                let before = world.before(&key).ok_or(ProveError::NotFound)?.0.clone();
+                let record = world.record(&before).ok_or(ProveError::NotFound)?;
+                StateProofItem::absence(key, record, branch).map_err(|e| broken(&e))
+            }
+        })
+        .collect();
+    let mut items = items?;
+    Ok(if items.len() == 1 {
+        Claim::State(items.remove(0))
+    } else {
+        Claim::Image { items }
+    })
+}
+
+fn range_claim(start: Vec<u8>, end: Vec<u8>, answer: &TreeAnswer) -> Result<Claim, ProveError> {
+    let world = &answer.world;
+    let keys = Wanted::Range {
+        start: start.clone(),
+        end: end.clone(),
+    }
+    .records(world);
+    if keys.len() != answer.proofs.len() {
+        return Err(ProveError::TooLarge);
+    }
+    let (mut before, mut entries) = (None, Vec::new());
+    for (key, branch) in keys.iter().zip(&answer.proofs) {
+        let record = world.record(key).ok_or(ProveError::NotFound)?;
+        let branch = StateBranch::decode(branch).map_err(|e| broken(&e))?;
+        if **key < *start {
+            before = Some((record, branch));
+        } else {
+            let value = world.get(key).map(|e| e.value.to_vec());
+            entries.push(Entry {
+                record,
+                value,
+                branch,
+            });
+        }
+    }
+    Ok(Claim::Range {
+        start,
+        end,
+        before,
+        entries,
+    })
+}
+
+fn broken(error: &hanse_proof::ProofError) -> ProveError {
+    tracing::error!(%error, "the map gave a branch that cannot be read");
+    ProveError::Stopped
 }

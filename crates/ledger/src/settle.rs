@@ -47,7 +47,7 @@ pub enum Job {
 /// Takes the tree's answer to [`Job::Prove`].
 #[derive(Debug)]
 pub struct ProofReply {
-    boundary: Height,
+    carrier: Height,
     world: World,
     sender: oneshot::Sender<Result<TreeAnswer, ProveError>>,
 }
@@ -56,7 +56,7 @@ impl ProofReply {
     /// Hands over one proof per slot; `None` when the tree failed.
     pub fn send(self, proofs: Option<Vec<Vec<u8>>>) {
         let answer = proofs.ok_or(ProveError::Stopped).map(|proofs| TreeAnswer {
-            boundary: self.boundary,
+            carrier: self.carrier,
             world: self.world,
             proofs,
         });
@@ -68,7 +68,7 @@ impl ProofReply {
 /// Proofs under the root of one boundary.
 #[derive(Debug)]
 pub struct TreeAnswer {
-    pub(crate) boundary: Height,
+    pub(crate) carrier: Height,
     pub(crate) world: World,
     pub(crate) proofs: Vec<Vec<u8>>,
 }
@@ -120,10 +120,6 @@ impl Settlement {
 
     pub(crate) fn root(&self, height: Height) -> Option<Digest> {
         self.roots.get(&height).copied()
-    }
-
-    pub(crate) fn carried(&self) -> Option<(Height, Height)> {
-        self.carried
     }
 
     /// Takes a newly committed block in.
@@ -194,16 +190,16 @@ impl Settlement {
 
     fn next_proof(&mut self) -> Option<Job> {
         let (boundary, world) = self.standing.as_ref()?;
-        let provable = self.settling.is_none() && self.carried.map(|c| c.0) == Some(*boundary);
-        if !provable {
+        let (carried, carrier) = self.carried?;
+        if self.settling.is_some() || carried != *boundary {
             return None;
         }
         let ready = self.asked.iter().position(|a| a.at_least <= *boundary)?;
+        let world = world.clone();
         let asked = self.asked.remove(ready)?;
-        let (boundary, world) = (*boundary, world.clone());
         let slots = asked.wanted.slots(&world);
         let reply = ProofReply {
-            boundary,
+            carrier,
             world,
             sender: asked.sender,
         };
@@ -272,7 +268,11 @@ impl Ledger {
         self.changed.announce();
     }
 
-    pub(crate) async fn ask_tree(&self, wanted: Wanted) -> Result<TreeAnswer, ProveError> {
+    /// Asks the map; also tells the height of the header that carries the root the answer is under.
+    pub(crate) async fn ask_tree(
+        &self,
+        wanted: Wanted,
+    ) -> Result<(TreeAnswer, Height), ProveError> {
         let (sender, receiver) = oneshot::channel();
         {
             let mut inner = self.inner.lock();
@@ -291,6 +291,8 @@ impl Ledger {
             });
         }
         self.changed.announce();
-        receiver.await.map_err(|_| ProveError::Stopped)?
+        let answer = receiver.await.map_err(|_| ProveError::Stopped)??;
+        let carrier = answer.carrier;
+        Ok((answer, carrier))
     }
 }

@@ -1,1 +1,16 @@
 //! One member below the doors, instantiated once for real and once for simulation.
+//!
+//! The engine is generic; here it becomes two concrete things ([`real`] on the operating system, [`simulated`] under one
+//! seed), so that nothing above pays its compile time again.
+
+mod adapter;
+mod assemble;
+mod config;
+pub mod real;
+pub mod simulated;
+mod tree;
+
+pub use assemble::MemberError;
+pub use config::MemberConfig;
+pub use hanse_consensus::{ConsensusKey, Handle, MemberStatus, Peer, PeerAddress, Status};
+pub use hanse_store::{Counters, Report};

@@ -1,0 +1,53 @@
+//! What one member is made with.
+
+use hanse_consensus::{Config, ConsensusKey, Sizes};
+use hanse_crypto::SigningKey;
+use hanse_store::VoteJournal;
+use hanse_types::Genesis;
+
+/// Prefix of all partitions of the engine.
+pub(crate) const PREFIX: &str = "hanse";
+/// Logical page size of the engine's page cache: 4 KiB less the 12 bytes of its checksum.
+const PAGE_SIZE: std::num::NonZeroU16 = std::num::NonZeroU16::new(4084).expect("not zero");
+
+/// One member.
+pub struct MemberConfig {
+    /// What all members agreed on.
+    pub genesis: Genesis,
+    /// This member's consensus key.
+    pub consensus: ConsensusKey,
+    /// Its gateway's key; without one it serves no session clients.
+    pub gateway: Option<SigningKey>,
+    /// Follow and serve, never vote.
+    pub verifier_only: bool,
+}
+
+impl MemberConfig {
+    pub(crate) fn engine(&self) -> Config {
+        Config {
+            chain_id: self.genesis.chain_id(),
+            committee: self.genesis.committee(),
+            signer: self.consensus.clone(),
+            params: self.genesis.params.clone(),
+            partition_prefix: PREFIX.to_owned(),
+            verifier_only: self.verifier_only,
+            sizes: Sizes::default(),
+        }
+    }
+
+    /// Votes are flushed; certificates, blocks and indexes ride along (docs/durability.md).
+    pub(crate) fn log() -> hanse_store::Config {
+        let mut config = hanse_store::Config::new("log");
+        let prefix = format!("{PREFIX}-votes");
+        config.votes.push(VoteJournal {
+            prefix,
+            page_size: PAGE_SIZE,
+        });
+        config.riding.push(format!("{PREFIX}-marshal"));
+        config.riding.push(format!("{PREFIX}-blocks"));
+        config.riding.push(format!("{PREFIX}-certificates"));
+        config.spilled.push(format!("{PREFIX}-blocks"));
+        config.spilled.push(format!("{PREFIX}-certificates"));
+        config
+    }
+}
