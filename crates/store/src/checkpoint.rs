@@ -76,7 +76,6 @@ struct Plan {
     copies: Vec<(u64, u64)>,
     /// Blobs without a name whose files can go once the root is written.
     dead: Vec<u64>,
-    started: u64,
 }
 
 async fn checkpoint<E: Storage>(
@@ -93,11 +92,14 @@ async fn checkpoint<E: Storage>(
     for (id, len) in plan.copies {
         copy(shared, id, len).await?;
     }
+    // What was skipped because its blob was removed meanwhile must stay removed: the removal is
+    // in the log, and the root may not overtake it.
+    let skipped = shared.with(|state| state.appended);
+    shared.flushed(skipped).await?;
     let start = shared.with(|state| state.start.take());
     let Some(start) = start else {
         return Err(std::io::Error::other("the start of a checkpoint was not written").into());
     };
-    debug_assert!(shared.with(|state| state.durable >= plan.started));
     write_root(root, start).await?;
     finish(shared, &start, plan.dead).await
 }
@@ -110,7 +112,6 @@ fn begin<B>(state: &mut State<B>, config: &Config) -> Plan {
     state.seal(true);
     let next_id = state.table.next_id;
     state.log(config, &Record::Start { next_id });
-    let started = state.appended;
     let (mut images, mut copies) = (Vec::new(), Vec::new());
     let mut records = Vec::new();
     for (id, entry) in state.table.live_mut() {
@@ -133,7 +134,7 @@ fn begin<B>(state: &mut State<B>, config: &Config) -> Plan {
         state.log(config, &Record::Partition { partition });
     }
     let dead = std::mem::take(&mut state.table.dead);
-    Plan { images, copies, dead, started }
+    Plan { images, copies, dead }
 }
 
 /// Repeats a blob's bytes in the log, piece by piece, each as it is at that moment.

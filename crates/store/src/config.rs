@@ -84,11 +84,6 @@ impl Config {
         self.riding.iter().any(|prefix| partition.starts_with(prefix))
     }
 
-    /// Whether blobs of this partition live in files from their creation.
-    pub(crate) fn spills(&self, partition: &str) -> bool {
-        self.spilled.iter().any(|prefix| partition.starts_with(prefix))
-    }
-
     /// Partition of the inner storage that holds spilled blobs.
     pub(crate) fn spill_partition(&self) -> String {
         format!("{}-spill", self.partition)

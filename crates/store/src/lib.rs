@@ -23,7 +23,7 @@ mod table;
 mod votes;
 
 pub use blob::LogBlob;
-pub use config::{Config, VoteJournal};
+pub use config::{Config, MIN_SEGMENT_BYTES, VoteJournal};
 pub use context::OneLog;
 pub use error::OpenError;
 pub use open::{Report, VoteSummary};
