@@ -254,6 +254,7 @@ async fn finish<E: Storage>(shared: &Shared<E>, start: &Start, dead: Vec<u64>) -
         state.segments.release_before(start);
         state.checkpointing = false;
         state.counters.checkpoints += 1;
+        state.exported.checkpoints.inc();
         state.counters.checkpoint_flushes += 1;
         let State { files, table, filed, .. } = state;
         files.retain(|id, _| table.get(*id).is_some_and(|entry| entry.open));

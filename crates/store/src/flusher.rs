@@ -142,6 +142,8 @@ async fn write<E: Storage>(
         state.counters.flushes += 1;
         state.counters.flushed_bytes += needed as u64;
         state.log_bytes += needed as u64;
+        state.exported.flushes.inc();
+        state.exported.flushed_bytes.inc_by(needed as u64);
         state.flushed(pending.last);
         !state.checkpointing && state.wants_checkpoint(&shared.config)
     });

@@ -12,7 +12,7 @@ use crate::{
     replay::{self, End, Loaded},
     root::{Root, Start},
     segments::{self, ROOT_NAME, Segment, Segments, capacity_of},
-    shared::{Shared, State},
+    shared::{Exported, Shared, State},
     table::Table,
     votes::{self, VoteMark},
 };
@@ -164,8 +164,9 @@ pub(crate) async fn open<E: Spawner + Clock + Metrics + Storage + CryptoRng>(
     make_certain(&files, &root, &end).await?;
     let filed = check_spilled(&inner, &config, &table).await?;
     let report = report(fresh, &end, &mut table, &config);
+    discard_small(&inner, &config, &mut files, &end).await?;
     let (segments, tail) = divide(&files.segments, &root, &end);
-    let mut state = State::new(table, segments);
+    let mut state = State::new(table, segments, Exported::new(&inner));
     state.log_bytes = end.log_bytes;
     state.filed = filed;
     state.log(&config, &Record::Run);
@@ -213,6 +214,25 @@ async fn make_certain<B: commonware_runtime::Blob>(
     }
     let written = files.root.write_at(root.offset(), root.encode(), WriteOptions::SYNC).await;
     written.map_err(OpenError::storage(doing))
+}
+
+/// Removes unused segments that are smaller than a segment is now: their preparation was cut short,
+/// or the configuration has changed.
+async fn discard_small<E: Storage>(
+    storage: &E,
+    config: &Config,
+    files: &mut Files<E::Blob>,
+    end: &End,
+) -> Result<(), OpenError> {
+    for (index, segment) in files.segments.iter_mut().enumerate() {
+        if segment.capacity < config.segment_bytes && !end.used.contains(&index) {
+            segment.capacity = 0; // never taken again, and forgotten with this run
+            let name = segments::segment_name(segment.slot);
+            let removed = storage.remove(&config.partition, Some(&name)).await;
+            removed.map_err(OpenError::storage("removing a small segment"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Checks that every file the table needs is there, and removes those it does not need.
@@ -273,7 +293,8 @@ fn report(fresh: bool, end: &End, table: &mut Table, config: &Config) -> Report 
 
 /// Divides the segments into those of the log, in order, and free ones, and finds the tail.
 fn divide<B>(all: &[Segment<B>], root: &Root, end: &End) -> (Segments<B>, Tail<B>) {
-    let free = (0..all.len()).filter(|index| !end.used.contains(index));
+    let unused = |index: &usize| !end.used.contains(index) && all[*index].capacity > 0;
+    let free = (0..all.len()).filter(unused);
     let segments = Segments {
         used: end.used.iter().map(|&index| all[index].clone()).collect(),
         free: free.map(|index| all[index].clone()).collect(),

@@ -9,7 +9,10 @@ use crate::{
     table::Table,
     votes::{self, VoteMark},
 };
-use commonware_runtime::{Error, Storage};
+use commonware_runtime::{
+    Error, Metrics, Storage,
+    telemetry::metrics::{Counter, MetricsExt as _},
+};
 use commonware_utils::{
     channel::{oneshot, watch},
     sync::{AsyncMutex, Mutex, Notify},
@@ -48,6 +51,28 @@ pub struct Counters {
     pub held_bytes: u64,
 }
 
+/// The counters an operator watches, as metrics of the runtime.
+pub(crate) struct Exported {
+    pub(crate) flushes: Counter,
+    pub(crate) flushed_bytes: Counter,
+    pub(crate) checkpoints: Counter,
+    pub(crate) unclassified: Counter,
+}
+
+impl Exported {
+    pub(crate) fn new<E: Metrics>(context: &E) -> Self {
+        Self {
+            flushes: context.counter("log_flushes", "Durable writes to the log"),
+            flushed_bytes: context.counter("log_flushed_bytes", "Bytes of durable writes"),
+            checkpoints: context.counter("log_checkpoints", "Checkpoints completed"),
+            unclassified: context.counter(
+                "log_unclassified_syncs",
+                "Syncs of voter journals that did not read as a journal",
+            ),
+        }
+    }
+}
+
 /// Records that will become one batch.
 pub(crate) struct Pending {
     /// Room for the header, then the payload.
@@ -81,6 +106,7 @@ pub(crate) struct State<B> {
     pub(crate) log_bytes: u64,
     pub(crate) checkpointing: bool,
     pub(crate) counters: Counters,
+    pub(crate) exported: Exported,
     /// Files of spilled blobs by id.
     pub(crate) files: BTreeMap<u64, Slot<B>>,
     /// Ids for which a file exists.
@@ -100,7 +126,7 @@ pub(crate) struct Shared<E: Storage> {
 }
 
 impl<B> State<B> {
-    pub(crate) fn new(table: Table, segments: Segments<B>) -> Self {
+    pub(crate) fn new(table: Table, segments: Segments<B>, exported: Exported) -> Self {
         Self {
             table,
             pending: VecDeque::new(),
@@ -115,6 +141,7 @@ impl<B> State<B> {
             log_bytes: 0,
             checkpointing: false,
             counters: Counters::default(),
+            exported,
             files: BTreeMap::new(),
             filed: BTreeSet::new(),
         }
@@ -300,6 +327,7 @@ impl<E: Storage> Shared<E> {
                     let (vote, unclassified) = note_votes(entry, page_size);
                     state.counters.vote_syncs += u64::from(vote);
                     state.counters.unclassified += u64::from(unclassified);
+                    state.exported.unclassified.inc_by(u64::from(unclassified));
                     entry.votes.must
                 }
                 None if self.config.rides(&entry.partition) => 0,

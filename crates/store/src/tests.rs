@@ -5,5 +5,6 @@ mod crash;
 mod damage;
 mod engine;
 mod model;
+mod real;
 mod support;
 mod wal;

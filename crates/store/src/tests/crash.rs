@@ -35,13 +35,41 @@ fn script() -> Vec<Op> {
     ops
 }
 
+/// Work that removes blobs right after a checkpoint has started: their removal rides behind it.
+fn removals() -> Vec<Op> {
+    let mut ops = Vec::new();
+    for round in 0..4u8 {
+        for blob in [1, 2, 4, 5] {
+            let write = |offset| Op::Write { blob, offset, len: 6_000, fill: round + 1 };
+            ops.extend([0, 6_000, 12_000, 18_000, 24_000, 30_000].map(write));
+        }
+        ops.push(Op::Flush);
+        for blob in [2, 4, 1, 5] {
+            ops.extend([Op::Sync { blob: 0 }, Op::Remove { blob }, Op::Close { blob }]);
+            ops.push(Op::Write { blob: 0, offset: 0, len: 100, fill: round + 9 });
+        }
+        ops.push(Op::Sync { blob: 3 });
+        ops.push(Op::Rest);
+    }
+    ops
+}
+
 #[test]
 fn a_power_cut_at_any_change_of_a_checkpoint_loses_nothing() {
+    at_every_change(&script());
+}
+
+#[test]
+fn a_root_never_overtakes_a_removal_that_its_checkpoint_skipped() {
+    at_every_change(&removals());
+}
+
+fn at_every_change(script: &[Op]) {
     let whole = Fuse::default();
     let history = History::from(Model::new());
     let counters = runner(1).start(|context| {
         let (history, whole) = (history.clone(), whole.clone());
-        async move { work(context, small(), &script(), whole, &history).await }
+        async move { work(context, small(), script, whole, &history).await }
     });
     let counters = counters.expect("nothing cut the power");
     assert!(counters.checkpoints >= 2, "{counters:?}");
@@ -52,7 +80,7 @@ fn a_power_cut_at_any_change_of_a_checkpoint_loses_nothing() {
             let fuse = Fuse::at(change, cut);
             let (_, cold) = runner(seed).start_and_recover(|context| {
                 let history = history.clone();
-                async move { work(context, small(), &script(), fuse, &history).await }
+                async move { work(context, small(), script, fuse, &history).await }
             });
             let found =
                 deterministic::Runner::from(cold).start(|context| recovered(context, small()));

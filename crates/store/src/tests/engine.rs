@@ -30,7 +30,7 @@ use commonware_parallel::Sequential;
 use commonware_runtime::{
     Quota, Runner as _, Supervisor as _, buffer::paged::CacheRef, deterministic,
 };
-use commonware_utils::{NZDuration, NZU32, NZUsize, probability};
+use commonware_utils::{NZDuration, NZU32, NZUsize, probability, test_rng};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -91,9 +91,9 @@ struct Member {
 }
 
 impl Committee {
-    async fn new(context: &mut Context) -> Self {
+    async fn new(context: &Context) -> Self {
         let Fixture { participants: keys, schemes, .. } =
-            ed25519::fixture(context, b"hanse", MEMBERS);
+            ed25519::fixture(&mut test_rng(), b"hanse", MEMBERS);
         let oracle = network(context, &keys).await;
         Self { keys, schemes, oracle, relay: Arc::new(Relay::new()) }
     }
@@ -189,8 +189,8 @@ fn seen(members: &[Member], seen: &mut Seen) {
     }
 }
 
-async fn committee(mut context: Context, view: u64) -> (Vec<Member>, Vec<Counters>) {
-    let committee = Committee::new(&mut context).await;
+async fn committee(context: Context, view: u64) -> (Vec<Member>, Vec<Counters>) {
+    let committee = Committee::new(&context).await;
     let mut members = Vec::new();
     for index in 0..MEMBERS as usize {
         members.push(committee.start(context.child("member"), index).await);
