@@ -1,0 +1,41 @@
+//! What the tests of this crate share: images made by hand, a registry that can lie, an engine that is a few maps.
+
+mod engine;
+mod image;
+mod registry;
+
+pub(crate) use engine::FakeEngine;
+pub(crate) use image::{Made, gzip, image, index_of, layer_of, layout_of, tar_of, zstd};
+pub(crate) use registry::{Fake, Seen, Tls, stalling, text_answer};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::ImageError;
+use crate::registry::{Credentials, RegistryOptions};
+use crate::source::{Purpose, Source, SourceOptions};
+
+/// How long a peer may stall in tests.
+pub(crate) const SHORT: Duration = Duration::from_millis(300);
+
+/// Options that ask nobody for credentials.
+pub(crate) fn registry_options() -> RegistryOptions {
+    let credentials = Credentials::Anonymous;
+    RegistryOptions { idle: SHORT, credentials, ..RegistryOptions::default() }
+}
+
+pub(crate) fn source_options(purpose: Purpose) -> SourceOptions {
+    SourceOptions { registry: registry_options(), purpose, ..SourceOptions::default() }
+}
+
+/// Opens a source for copying, with options for tests.
+pub(crate) async fn open(reference: &str) -> Result<Arc<Source>, ImageError> {
+    open_with(reference, &source_options(Purpose::Copy)).await
+}
+
+pub(crate) async fn open_with(
+    reference: &str,
+    options: &SourceOptions,
+) -> Result<Arc<Source>, ImageError> {
+    Source::open(&reference.parse().expect("a valid reference"), options).await.map(Arc::new)
+}
