@@ -92,15 +92,10 @@ pub enum Claim {
     },
     /// One lookup in the state: kind `value` or `absence`.
     State(StateProofItem),
-    /// All keys k with start <= k < end.
+    /// Every key from the first record's to the last one's `next`, that one not included.
     Range {
-        /// The first key asked for.
-        start: Vec<u8>,
-        /// Where the range ends, itself not included; empty for the end of the map.
-        end: Vec<u8>,
-        /// The record before `start`; none exactly when the first entry's key is `start`.
-        before: Option<(Record, StateBranch)>,
-        /// The keys, ascending.
+        /// Ascending, each the `next` of the one before; at least one. To show that a range is
+        /// complete the first may lie before it.
         entries: Vec<Entry>,
     },
     /// The committee after the first header's epoch.
@@ -126,16 +121,15 @@ pub struct Entry {
     pub branch: StateBranch,
 }
 
-/// One lookup in the state.
+/// What the state says about one key. The question itself is not part of a proof: nothing would
+/// bind it. Whoever asks, asks [`StateProofItem::about`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StateProofItem {
     /// The key of this record is present.
     Value(Entry),
-    /// No record has this key.
+    /// No key between this record's and its `next` is present (none after it, when `next` is empty).
     Absence {
-        /// The key.
-        key: Vec<u8>,
-        /// The greatest record below it; its `next` is above it.
+        /// The record before the gap.
         before: Record,
         /// From that record's digest.
         branch: StateBranch,
@@ -148,23 +142,41 @@ impl StateProofItem {
     ///
     /// # Errors
     /// [`ProofError::Malformed`] when `branch` is not an encoded [`StateBranch`].
-    pub fn value(record: Record, value: Option<Vec<u8>>, branch: &[u8]) -> Result<Self, ProofError> {
-        Ok(Self::Value(Entry { record, value, branch: StateBranch::decode(branch)? }))
+    pub fn value(
+        record: Record,
+        value: Option<Vec<u8>>,
+        branch: &[u8],
+    ) -> Result<Self, ProofError> {
+        Ok(Self::Value(Entry {
+            record,
+            value,
+            branch: StateBranch::decode(branch)?,
+        }))
     }
 
-    /// Absence of `key`, from the record before it and the branch of that record's slot.
+    /// Absence of `key`, from the greatest record below it and the branch of that record's slot.
     ///
     /// # Errors
+    /// [`ProofError::Absence`] when the record and its `next` do not enclose `key`,
     /// [`ProofError::Malformed`] when `branch` is not an encoded [`StateBranch`].
-    pub fn absence(key: Vec<u8>, before: Record, branch: &[u8]) -> Result<Self, ProofError> {
-        Ok(Self::Absence { key, before, branch: StateBranch::decode(branch)? })
+    pub fn absence(key: &[u8], before: Record, branch: &[u8]) -> Result<Self, ProofError> {
+        let item = Self::Absence {
+            before,
+            branch: StateBranch::decode(branch)?,
+        };
+        if item.about(key) == Some(None) {
+            Ok(item)
+        } else {
+            Err(ProofError::Absence)
+        }
     }
 
-    /// The key that was looked up.
-    pub fn key(&self) -> &[u8] {
+    /// What the item says about `key`: its entry, `Some(None)` when it is absent, `None` when the
+    /// item is about other keys.
+    pub fn about(&self, key: &[u8]) -> Option<Option<&Entry>> {
         match self {
-            Self::Value(entry) => &entry.record.key,
-            Self::Absence { key, .. } => key,
+            Self::Value(entry) => (entry.record.key == key).then_some(Some(entry)),
+            Self::Absence { before, .. } => in_gap(before, key).then_some(None),
         }
     }
 
@@ -176,17 +188,16 @@ impl StateProofItem {
     }
 
     fn write(&self, w: &mut Writer) {
-        w.map(2);
         match self {
             Self::Value(entry) => {
+                w.map(2);
                 w.text("value");
                 w.optional(entry.value.as_deref());
                 w.text("record");
                 w.bytes(&encode(&entry.record));
             }
-            Self::Absence { key, before, .. } => {
-                w.text("key");
-                w.bytes(key);
+            Self::Absence { before, .. } => {
+                w.map(1);
                 w.text("record");
                 w.bytes(&encode(before));
             }
@@ -194,21 +205,33 @@ impl StateProofItem {
     }
 
     fn read(r: &mut Reader<'_>, branch: StateBranch) -> Result<Self, ProofError> {
-        r.map(2)?;
-        match r.text()? {
-            "value" => {
-                let value = value(r)?;
-                r.key("record")?;
-                Ok(Self::Value(Entry { record: record(r)?, value, branch }))
+        let disclosed = match r.fields()? {
+            1 => None,
+            2 => {
+                r.key("value")?;
+                Some(value(r)?)
             }
-            "key" => {
-                let key = r.bytes(STATE_KEY_BYTES_MAX)?.to_vec();
-                r.key("record")?;
-                Ok(Self::Absence { key, before: record(r)?, branch })
-            }
-            _ => Err(ProofError::Malformed),
-        }
+            _ => return Err(ProofError::Malformed),
+        };
+        r.key("record")?;
+        let record = record(r)?;
+        Ok(match disclosed {
+            Some(value) => Self::Value(Entry {
+                record,
+                value,
+                branch,
+            }),
+            None => Self::Absence {
+                before: record,
+                branch,
+            },
+        })
     }
+}
+
+/// Whether `key` lies strictly between the record's key and its `next`.
+fn in_gap(record: &Record, key: &[u8]) -> bool {
+    record.key.as_slice() < key && (record.next.is_empty() || key < record.next.as_slice())
 }
 
 /// A path as it stands in the file, before the claim it belongs to is known.
@@ -225,8 +248,12 @@ impl Path {
             Kind::Receipt | Kind::Event => Self::Leaf(LeafPath::read(r)?),
             Kind::Value | Kind::Absence => Self::Branch(StateBranch::read(r)?),
             Kind::Range | Kind::Image => {
-                let count = r.items(ITEMS_MAX + 1)?;
-                Self::Branches((0..count).map(|_| StateBranch::read(r)).collect::<Result<_, _>>()?)
+                let count = r.items(ITEMS_MAX)?;
+                Self::Branches(
+                    (0..count)
+                        .map(|_| StateBranch::read(r))
+                        .collect::<Result<_, _>>()?,
+                )
             }
             Kind::Handover => {
                 if r.optional(|_| Ok(()))?.is_some() {
@@ -239,6 +266,42 @@ impl Path {
 }
 
 impl Claim {
+    /// What the claim says about a state key; as [`StateProofItem::about`].
+    pub fn about(&self, key: &[u8]) -> Option<Option<&Entry>> {
+        match self {
+            Self::State(item) => item.about(key),
+            Self::Image { items } => items.iter().find_map(|item| item.about(key)),
+            Self::Range { entries } => entries.iter().find_map(|entry| {
+                if entry.record.key == key {
+                    Some(Some(entry))
+                } else {
+                    in_gap(&entry.record, key).then_some(None)
+                }
+            }),
+            Self::Receipt { .. } | Self::Event { .. } | Self::Handover { .. } => None,
+        }
+    }
+
+    /// All entries with start <= key < end (an empty `end` is the end of the map), when the claim
+    /// covers that whole range.
+    pub fn range(&self, start: &[u8], end: &[u8]) -> Option<&[Entry]> {
+        let Self::Range { entries } = self else {
+            return None;
+        };
+        let next = &entries.last()?.record.next;
+        let covered = next.is_empty() || (!end.is_empty() && end <= next.as_slice());
+        if entries.first()?.record.key.as_slice() > start || !covered {
+            return None;
+        }
+        let from = entries.partition_point(|entry| entry.record.key.as_slice() < start);
+        let to = if end.is_empty() {
+            entries.len()
+        } else {
+            entries.partition_point(|entry| entry.record.key.as_slice() < end)
+        };
+        Some(entries.get(from..to).unwrap_or_default())
+    }
+
     /// What is proved.
     pub fn kind(&self) -> Kind {
         match self {
@@ -256,9 +319,8 @@ impl Claim {
         match self {
             Self::Receipt { path, .. } | Self::Event { path, .. } => path.write(w),
             Self::State(item) => item.branch().write(w),
-            Self::Range { before, entries, .. } => {
-                w.array(entries.len() + usize::from(before.is_some()));
-                before.iter().for_each(|(_, branch)| branch.write(w));
+            Self::Range { entries } => {
+                w.array(entries.len());
                 entries.iter().for_each(|entry| entry.branch.write(w));
             }
             Self::Handover { .. } => w.null(),
@@ -271,7 +333,12 @@ impl Claim {
 
     pub(crate) fn write(&self, w: &mut Writer) {
         match self {
-            Self::Receipt { receipt, command, actor, .. } => {
+            Self::Receipt {
+                receipt,
+                command,
+                actor,
+                ..
+            } => {
                 w.map(3);
                 w.text("actor");
                 w.optional(actor.as_ref().map(encode).as_deref());
@@ -280,7 +347,13 @@ impl Claim {
                 w.text("receipt");
                 w.bytes(&encode(receipt));
             }
-            Self::Event { event, key, value, actor, .. } => {
+            Self::Event {
+                event,
+                key,
+                value,
+                actor,
+                ..
+            } => {
                 w.map(4);
                 w.text("key");
                 w.optional(key.as_deref());
@@ -292,14 +365,8 @@ impl Claim {
                 w.optional(value.as_deref());
             }
             Self::State(item) => item.write(w),
-            Self::Range { start, end, before, entries } => {
-                w.map(4);
-                w.text("end");
-                w.bytes(end);
-                w.text("start");
-                w.bytes(start);
-                w.text("before");
-                w.optional(before.as_ref().map(|(record, _)| encode(record)).as_deref());
+            Self::Range { entries } => {
+                w.map(1);
                 w.text("entries");
                 w.array(entries.len());
                 for entry in entries {
@@ -328,7 +395,11 @@ impl Claim {
             (Kind::Event, Path::Leaf(path)) => read_event(r, path),
             (Kind::Value | Kind::Absence, Path::Branch(branch)) => {
                 let claim = Self::State(StateProofItem::read(r, branch)?);
-                if claim.kind() == kind { Ok(claim) } else { Err(ProofError::Malformed) }
+                if claim.kind() == kind {
+                    Ok(claim)
+                } else {
+                    Err(ProofError::Malformed)
+                }
             }
             (Kind::Range, Path::Branches(branches)) => read_range(r, branches),
             (Kind::Image, Path::Branches(branches)) => {
@@ -338,13 +409,19 @@ impl Claim {
                 if count == 0 || count != branches.len() {
                     return Err(ProofError::Malformed);
                 }
-                let items = branches.into_iter().map(|branch| StateProofItem::read(r, branch));
-                Ok(Self::Image { items: items.collect::<Result<_, _>>()? })
+                let items = branches
+                    .into_iter()
+                    .map(|branch| StateProofItem::read(r, branch));
+                Ok(Self::Image {
+                    items: items.collect::<Result<_, _>>()?,
+                })
             }
             (Kind::Handover, Path::None) => {
                 r.map(1)?;
                 r.key("committee")?;
-                Ok(Self::Handover { committee: borsh(r, COMMITTEE_BYTES_MAX)? })
+                Ok(Self::Handover {
+                    committee: borsh(r, COMMITTEE_BYTES_MAX)?,
+                })
             }
             _ => Err(ProofError::Malformed),
         }
@@ -359,7 +436,12 @@ fn read_receipt(r: &mut Reader<'_>, path: LeafPath) -> Result<Claim, ProofError>
     let command = r.optional(|r| borsh(r, DISCLOSED_COMMAND_MAX))?;
     r.key("receipt")?;
     let receipt = borsh(r, CLAIM_BYTES_MAX)?;
-    Ok(Claim::Receipt { receipt, command, actor, path })
+    Ok(Claim::Receipt {
+        receipt,
+        command,
+        actor,
+        path,
+    })
 }
 
 fn read_event(r: &mut Reader<'_>, path: LeafPath) -> Result<Claim, ProofError> {
@@ -372,32 +454,32 @@ fn read_event(r: &mut Reader<'_>, path: LeafPath) -> Result<Claim, ProofError> {
     let event = borsh(r, CLAIM_BYTES_MAX)?;
     r.key("value")?;
     let value = value(r)?;
-    Ok(Claim::Event { event, key, value, actor, path })
+    Ok(Claim::Event {
+        event,
+        key,
+        value,
+        actor,
+        path,
+    })
 }
 
 fn read_range(r: &mut Reader<'_>, branches: Vec<StateBranch>) -> Result<Claim, ProofError> {
-    r.map(4)?;
-    r.key("end")?;
-    let end = r.bytes(STATE_KEY_BYTES_MAX)?.to_vec();
-    r.key("start")?;
-    let start = r.bytes(STATE_KEY_BYTES_MAX)?.to_vec();
-    let mut branches = branches.into_iter();
-    r.key("before")?;
-    let before = match r.optional(record)? {
-        Some(record) => Some((record, branches.next().ok_or(ProofError::Malformed)?)),
-        None => None,
-    };
+    r.map(1)?;
     r.key("entries")?;
     let count = r.items(ITEMS_MAX)?;
-    if count != branches.len() {
+    if count == 0 || count != branches.len() {
         return Err(ProofError::Malformed);
     }
     let mut entries = Vec::with_capacity(count);
     for branch in branches {
         r.array(2)?;
-        entries.push(Entry { record: record(r)?, value: value(r)?, branch });
+        entries.push(Entry {
+            record: record(r)?,
+            value: value(r)?,
+            branch,
+        });
     }
-    Ok(Claim::Range { start, end, before, entries })
+    Ok(Claim::Range { entries })
 }
 
 fn value(r: &mut Reader<'_>) -> Result<Option<Vec<u8>>, ProofError> {
@@ -409,9 +491,6 @@ fn record(r: &mut Reader<'_>) -> Result<Record, ProofError> {
 }
 
 /// A byte string that holds exactly one value in Borsh.
-pub(crate) fn borsh<T: BorshDeserialize>(
-    r: &mut Reader<'_>,
-    max: usize,
-) -> Result<T, ProofError> {
+pub(crate) fn borsh<T: BorshDeserialize>(r: &mut Reader<'_>, max: usize) -> Result<T, ProofError> {
     decode(r.bytes(max)?).map_err(|_| ProofError::Malformed)
 }

@@ -72,11 +72,11 @@ pub enum ProofError {
     /// A disclosed command, actor, key or value is not the one the claim commits to.
     #[error("disclosed content is not what the claim commits to")]
     Content,
-    /// The record does not enclose the key that is said to be absent.
+    /// The record and its `next` do not enclose the key. Only when building: a proof says what its records enclose.
     #[error("the record does not show that the key is absent")]
     Absence,
-    /// The records do not cover the range, or leave a key out.
-    #[error("the records do not cover the whole range")]
+    /// A record's `next` is not the key of the record after it: a key may be left out.
+    #[error("the records of the range do not follow each other")]
     Range,
 }
 
@@ -114,6 +114,9 @@ impl ProofError {
 
     /// Whether the input is not a proof at all (exit 17), rather than a proof that does not hold (exit 16).
     pub fn is_malformed(self) -> bool {
-        matches!(self, Self::Malformed | Self::TooLarge | Self::Version | Self::TrustRoot)
+        matches!(
+            self,
+            Self::Malformed | Self::TooLarge | Self::Version | Self::TrustRoot
+        )
     }
 }
