@@ -3,6 +3,9 @@
 //! The judgement is a function of its arguments: no clock, disk, network, randomness, hash-map order or member setting
 //! enters this room. A refused command is an outcome with a receipt, never an error.
 
+#[cfg(test)]
+mod testkit;
+
 mod world;
 pub use world::{Entry, Key, World};
 

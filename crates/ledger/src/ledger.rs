@@ -225,3 +225,6 @@ fn genesis_candidate(genesis: &Genesis) -> (Candidate, Settlement) {
     };
     (candidate, settlement)
 }
+
+#[cfg(test)]
+mod tests;

@@ -285,7 +285,7 @@ fn lookup_claim(keys: Vec<Vec<u8>>, answer: &TreeAnswer) -> Result<Claim, ProveE
             None => {
                 let before = world.before(&key).ok_or(ProveError::NotFound)?.0.clone();
                 let record = world.record(&before).ok_or(ProveError::NotFound)?;
-                StateProofItem::absence(key, record, branch).map_err(|e| broken(&e))
+                StateProofItem::absence(&key, record, branch).map_err(|e| broken(&e))
             }
         })
         .collect();
@@ -301,33 +301,26 @@ fn range_claim(start: Vec<u8>, end: Vec<u8>, answer: &TreeAnswer) -> Result<Clai
     let world = &answer.world;
     let keys = Wanted::Range {
         start: start.clone(),
-        end: end.clone(),
+        end,
     }
     .records(world);
     if keys.len() != answer.proofs.len() {
         return Err(ProveError::TooLarge);
     }
-    let (mut before, mut entries) = (None, Vec::new());
+    let mut entries = Vec::new();
     for (key, branch) in keys.iter().zip(&answer.proofs) {
         let record = world.record(key).ok_or(ProveError::NotFound)?;
         let branch = StateBranch::decode(branch).map_err(|e| broken(&e))?;
-        if **key < *start {
-            before = Some((record, branch));
-        } else {
-            let value = world.get(key).map(|e| e.value.to_vec());
-            entries.push(Entry {
-                record,
-                value,
-                branch,
-            });
-        }
+        // The record before the range only shows where the range begins: its value is not asked for.
+        let inside = **key >= *start;
+        let value = world.get(key).filter(|_| inside).map(|e| e.value.to_vec());
+        entries.push(Entry {
+            record,
+            value,
+            branch,
+        });
     }
-    Ok(Claim::Range {
-        start,
-        end,
-        before,
-        entries,
-    })
+    Ok(Claim::Range { entries })
 }
 
 fn broken(error: &hanse_proof::ProofError) -> ProveError {

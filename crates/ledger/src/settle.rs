@@ -258,11 +258,11 @@ impl Ledger {
             inner.settlement.stand(height, root, world);
         }
         // A certified header may have carried this root before we had it (catching up): it must be the same.
-        let tip = &inner.chain.tip().block.header;
-        if tip.settled_height == height && tip.state_root != root {
-            inner.diverged = Some(format!(
-                "own state root of height {height} differs from the certified one"
-            ));
+        let carried = inner.settlement.carried.map(|(boundary, _)| boundary);
+        let certified = inner.chain.tip().block.header.state_root;
+        if carried == Some(height) && certified != root {
+            let why = format!("own state root of height {height} differs from the certified one");
+            inner.diverged = Some(why);
         }
         drop(inner);
         self.changed.announce();
