@@ -1,14 +1,13 @@
 //! A blob on the log.
 
-use crate::{checkpoint::file, image::Piece, record::Record, shared::Shared};
+use crate::{
+    checkpoint::file, image::Piece, record::Record, shared::Shared, table::MAX_BLOB_BYTES,
+};
 use commonware_runtime::{
     Blob, BufMut as _, Error, Handle, IoBufMut, IoBufs, IoBufsMut, ReadOptions, Storage,
     WriteOptions,
 };
 use std::sync::Arc;
-
-/// Greatest end of a write or length of a blob in bytes (1 TiB), as in the table.
-const MAX_LEN: u64 = 1 << 40;
 
 /// Handle of a blob whose changes are records of the log.
 pub struct LogBlob<E: Storage> {
@@ -22,7 +21,9 @@ impl<E: Storage> LogBlob<E> {
     }
 
     async fn bytes(&self, offset: u64, len: usize, options: ReadOptions) -> Result<Vec<u8>, Error> {
-        let end = offset.checked_add(len as u64).ok_or(Error::OffsetOverflow)?;
+        let end = offset
+            .checked_add(len as u64)
+            .ok_or(Error::OffsetOverflow)?;
         let pieces = self
             .shared
             .on(|state| {
@@ -64,7 +65,10 @@ impl<E: Storage> Blob for LogBlob<E> {
         options: ReadOptions,
     ) -> Result<IoBufsMut, Error> {
         let mut bufs = bufs.into();
-        assert!(len <= bufs.capacity(), "a read of {len} bytes exceeds the buffers' capacity");
+        assert!(
+            len <= bufs.capacity(),
+            "a read of {len} bytes exceeds the buffers' capacity"
+        );
         let data = self.bytes(offset, len, options).await?;
         if bufs.len() == len {
             bufs.copy_from_slice(&data);
@@ -98,7 +102,9 @@ impl<E: Storage> Blob for LogBlob<E> {
     ) -> Result<(), Error> {
         let data = bufs.into().coalesce();
         let data: &[u8] = data.as_ref();
-        let end = offset.checked_add(data.len() as u64).filter(|end| *end <= MAX_LEN);
+        let end = offset
+            .checked_add(data.len() as u64)
+            .filter(|end| *end <= MAX_BLOB_BYTES);
         end.ok_or(Error::OffsetOverflow)?;
         if data.is_empty() {
             return Ok(());
@@ -108,7 +114,11 @@ impl<E: Storage> Blob for LogBlob<E> {
         let records: Vec<_> = data
             .chunks(step)
             .map(|data| {
-                let record = Record::Write { id: self.id, offset: at, data };
+                let record = Record::Write {
+                    id: self.id,
+                    offset: at,
+                    data,
+                };
                 at += data.len() as u64;
                 record
             })
@@ -121,10 +131,12 @@ impl<E: Storage> Blob for LogBlob<E> {
     }
 
     async fn resize(&self, len: u64) -> Result<(), Error> {
-        if len > MAX_LEN {
+        if len > MAX_BLOB_BYTES {
             return Err(Error::OffsetOverflow);
         }
-        self.shared.append(&[Record::Resize { id: self.id, len }]).await?;
+        self.shared
+            .append(&[Record::Resize { id: self.id, len }])
+            .await?;
         Ok(())
     }
 

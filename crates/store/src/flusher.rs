@@ -86,10 +86,7 @@ pub(crate) async fn run<E: Storage + Clock>(
 }
 
 /// Writes everything that is pending now, batch after batch.
-async fn flush<E: Storage>(
-    shared: &Shared<E>,
-    tail: &mut Tail<E::Blob>,
-) -> Result<(), Error> {
+async fn flush<E: Storage>(shared: &Shared<E>, tail: &mut Tail<E::Blob>) -> Result<(), Error> {
     let mut left = shared.with(|state| state.pending.len());
     while left > 0 {
         left -= 1;
@@ -126,7 +123,13 @@ async fn write<E: Storage>(
         seq: tail.seq,
         prev: tail.prev,
     };
-    let link = batch::seal(&mut pending.bytes, &tail.id, tail.seq, pending.records, &tail.prev);
+    let link = batch::seal(
+        &mut pending.bytes,
+        &tail.id,
+        tail.seq,
+        pending.records,
+        &tail.prev,
+    );
     debug_assert!(pending.bytes.len() == needed && tail.offset.is_multiple_of(PAGE));
     tail.segment
         .blob

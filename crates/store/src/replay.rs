@@ -75,7 +75,10 @@ pub(crate) fn replay(
         end.records += u64::from(batch.records);
         end.log_bytes += batch.padded as u64;
         end.last = Some((place, batch.padded));
-        end.next = Place { index: place.index, offset: place.offset + batch.padded };
+        end.next = Place {
+            index: place.index,
+            offset: place.offset + batch.padded,
+        };
         end.seq += 1;
         end.prev = batch.link;
     }
@@ -96,11 +99,7 @@ pub(crate) fn replay(
 }
 
 /// The batch that follows, here or at the head of another segment.
-fn successor<'a>(
-    segments: &'a [Loaded],
-    root: &Root,
-    end: &End,
-) -> Option<(Place, Batch<'a>)> {
+fn successor<'a>(segments: &'a [Loaded], root: &Root, end: &End) -> Option<(Place, Batch<'a>)> {
     let heads = (0..segments.len()).map(|index| Place { index, offset: 0 });
     std::iter::once(end.next).chain(heads).find_map(|place| {
         let bytes = segments[place.index].bytes.get(place.offset..)?;
@@ -145,11 +144,19 @@ fn apply(
     offset: usize,
     table: &mut Table,
 ) -> Result<(), OpenError> {
-    let malformed = |reason| OpenError::Malformed { segment, offset: offset as u64, reason };
+    let malformed = |reason| OpenError::Malformed {
+        segment,
+        offset: offset as u64,
+        reason,
+    };
     let mut input = batch.payload;
     for _ in 0..batch.records {
         let record = Record::decode(&mut input).map_err(malformed)?;
         table.apply(&record, 0).map_err(malformed)?;
     }
-    if input.is_empty() { Ok(()) } else { Err(malformed("a batch holds more than its records")) }
+    if input.is_empty() {
+        Ok(())
+    } else {
+        Err(malformed("a batch holds more than its records"))
+    }
 }

@@ -164,7 +164,11 @@ impl<B> State<B> {
         self.appended += 1;
         self.counters.records += 1;
         let full = config.batch_bytes() - config.record_bytes() * 2;
-        if self.pending.back().is_none_or(|batch| batch.bytes.len() >= full) {
+        if self
+            .pending
+            .back()
+            .is_none_or(|batch| batch.bytes.len() >= full)
+        {
             self.seal(false);
         }
         let batch = self.pending.back_mut().expect("a batch was begun above");
@@ -178,14 +182,22 @@ impl<B> State<B> {
     /// Begins a new batch.
     pub(crate) fn seal(&mut self, starts: bool) {
         let bytes = vec![0; HEADER];
-        self.pending.push_back(Pending { bytes, records: 0, last: self.appended, starts });
+        self.pending.push_back(Pending {
+            bytes,
+            records: 0,
+            last: self.appended,
+            starts,
+        });
     }
 
     /// Records up to `last` are on disk.
     pub(crate) fn flushed(&mut self, last: u64) {
         self.durable = self.durable.max(last);
         let durable = self.durable;
-        for (_, waiter) in self.waiters.extract_if(.., |(number, _)| *number <= durable) {
+        for (_, waiter) in self
+            .waiters
+            .extract_if(.., |(number, _)| *number <= durable)
+        {
             let _ = waiter.send(()); // the waiter may have given up
         }
     }
@@ -234,7 +246,11 @@ impl<E: Storage> Shared<E> {
     pub(crate) fn failed(&self) -> impl Future<Output = Arc<str>> + Send + 'static + use<E> {
         let mut seen = self.failure.subscribe();
         async move {
-            match seen.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
+            match seen
+                .wait_for(Option::is_some)
+                .await
+                .map(|reason| reason.clone())
+            {
                 Ok(Some(reason)) => reason,
                 // Without a sender the log is gone, and it can fail no more.
                 _ => std::future::pending().await,
@@ -248,11 +264,16 @@ impl<E: Storage> Shared<E> {
             std::future::pending::<()>().await;
         }
         let reason = self.failure().unwrap_or_else(|| "the log is closed".into());
-        Error::from(std::io::Error::other(format!("one log is stopped: {reason}")))
+        Error::from(std::io::Error::other(format!(
+            "one log is stopped: {reason}"
+        )))
     }
 
     /// Works on the state of a log that is not poisoned.
-    pub(crate) async fn on<T>(&self, work: impl FnOnce(&mut State<E::Blob>) -> T) -> Result<T, Error> {
+    pub(crate) async fn on<T>(
+        &self,
+        work: impl FnOnce(&mut State<E::Blob>) -> T,
+    ) -> Result<T, Error> {
         let done = self.with(|state| match state.failed {
             None => Some(work(state)),
             Some(_) => None,
@@ -308,7 +329,9 @@ impl<E: Storage> Shared<E> {
                 })
             })
             .await?;
-        let Some(waiting) = waiting else { return Ok(()) };
+        let Some(waiting) = waiting else {
+            return Ok(());
+        };
         self.work.notify_one();
         match waiting.await {
             Ok(()) => Ok(()),
@@ -320,7 +343,9 @@ impl<E: Storage> Shared<E> {
     pub(crate) fn sync_point(&self, id: u64) -> u64 {
         self.with(|state| {
             state.counters.syncs += 1;
-            let Some(entry) = state.table.get_mut(id) else { return 0 };
+            let Some(entry) = state.table.get_mut(id) else {
+                return 0;
+            };
             let point = match self.config.vote_journal(&entry.partition) {
                 Some(journal) => {
                     let page_size = usize::from(journal.page_size.get());
@@ -352,7 +377,10 @@ fn note_votes(entry: &mut crate::table::Entry, page_size: usize) -> (bool, bool)
     match scanned {
         Some(votes) if votes == entry.votes.votes => (false, false),
         Some(votes) => {
-            entry.votes = VoteMark { votes, must: entry.changed };
+            entry.votes = VoteMark {
+                votes,
+                must: entry.changed,
+            };
             (true, false)
         }
         None => {

@@ -4,8 +4,8 @@ use crate::{image::Image, record::Record, votes::VoteMark};
 use commonware_runtime::BlobVersion;
 use std::collections::BTreeMap;
 
-/// Data of a blob that grows past this length in one step could exhaust memory or disk: 1 TiB.
-const MAX_BLOB_BYTES: u64 = 1 << 40;
+/// Greatest length of a blob in bytes (1 TiB): more is a caller's mistake, not data.
+pub(crate) const MAX_BLOB_BYTES: u64 = 1 << 40;
 
 /// One blob. It outlives its name while a handle is open.
 #[derive(Debug)]
@@ -38,7 +38,12 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(spill_above: u64, spilled: Vec<String>) -> Self {
-        Self { spill_above, spilled, next_id: 1, ..Self::default() }
+        Self {
+            spill_above,
+            spilled,
+            next_id: 1,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn get(&self, id: u64) -> Option<&Entry> {
@@ -61,28 +66,43 @@ impl Table {
 
     /// Partitions that exist without blobs.
     pub(crate) fn empty_partitions(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().filter(|(_, blobs)| blobs.is_empty()).map(|(name, _)| name.as_str())
+        self.names
+            .iter()
+            .filter(|(_, blobs)| blobs.is_empty())
+            .map(|(name, _)| name.as_str())
     }
 
     /// Live blobs in the order of their ids.
     pub(crate) fn live(&self) -> impl Iterator<Item = (u64, &Entry)> {
-        self.entries.iter().filter(|(_, entry)| entry.live).map(|(id, entry)| (*id, entry))
+        self.entries
+            .iter()
+            .filter(|(_, entry)| entry.live)
+            .map(|(id, entry)| (*id, entry))
     }
 
     /// As [`Table::live`], to change them.
     pub(crate) fn live_mut(&mut self) -> impl Iterator<Item = (u64, &mut Entry)> {
-        self.entries.iter_mut().filter(|(_, entry)| entry.live).map(|(id, entry)| (*id, entry))
+        self.entries
+            .iter_mut()
+            .filter(|(_, entry)| entry.live)
+            .map(|(id, entry)| (*id, entry))
     }
 
     /// Bytes of data in memory images (not in layers over a file).
     pub(crate) fn memory_bytes(&self) -> u64 {
         let images = self.entries.values().map(|entry| &entry.image);
-        images.filter(|image| matches!(image, Image::Memory(_))).map(Image::len).sum()
+        images
+            .filter(|image| matches!(image, Image::Memory(_)))
+            .map(Image::len)
+            .sum()
     }
 
     /// Bytes of data held in memory altogether.
     pub(crate) fn held_bytes(&self) -> u64 {
-        self.entries.values().map(|entry| entry.image.held() as u64).sum()
+        self.entries
+            .values()
+            .map(|entry| entry.image.held() as u64)
+            .sum()
     }
 
     /// A handle went away; a blob without a name goes with it.
@@ -136,36 +156,68 @@ impl Table {
         }
     }
 
+    fn drop_partition(&mut self, partition: &str) -> Result<(), &'static str> {
+        let blobs = self
+            .names
+            .remove(partition)
+            .ok_or("a dropped partition is missing")?;
+        for id in blobs.into_values() {
+            self.unname(id);
+        }
+        Ok(())
+    }
+
+    /// Changes a blob's image so that its data ends at `end` or before.
+    fn change(
+        &mut self,
+        id: u64,
+        end: u64,
+        number: u64,
+        change: impl FnOnce(&mut Image, u64),
+    ) -> Result<(), &'static str> {
+        if end > MAX_BLOB_BYTES {
+            return Err("a blob exceeds its greatest length");
+        }
+        let entry = self.entries.get_mut(&id).ok_or("a change names no blob")?;
+        change(&mut entry.image, self.spill_above);
+        entry.changed = number;
+        Ok(())
+    }
+
     /// Carries out a record. `number` is its place in this run's log (0 in replay). `Err` names why
     /// it fits no log that this code wrote; writes to a blob that lost its name change only its
     /// handles' view.
     pub(crate) fn apply(&mut self, record: &Record<'_>, number: u64) -> Result<(), &'static str> {
         match *record {
-            Record::Open { id, version, partition, name } => {
-                let spilled = self.spilled.iter().any(|prefix| partition.starts_with(prefix));
-                self.create(id, version, partition, name, (Image::empty(spilled), number))
+            Record::Open {
+                id,
+                version,
+                partition,
+                name,
+            } => {
+                let spilled = self
+                    .spilled
+                    .iter()
+                    .any(|prefix| partition.starts_with(prefix));
+                self.create(
+                    id,
+                    version,
+                    partition,
+                    name,
+                    (Image::empty(spilled), number),
+                )
             }
             Record::Write { id, offset, data } => {
-                let end = offset.checked_add(data.len() as u64).ok_or("a write overflows")?;
-                if end > MAX_BLOB_BYTES {
-                    return Err("a blob exceeds its greatest length");
-                }
-                let spill_above = self.spill_above;
-                let entry = self.entries.get_mut(&id).ok_or("a write names no blob")?;
-                entry.image.write(offset, data, spill_above);
-                entry.changed = number;
-                Ok(())
+                let end = offset
+                    .checked_add(data.len() as u64)
+                    .ok_or("a write overflows")?;
+                self.change(id, end, number, |image, bound| {
+                    image.write(offset, data, bound);
+                })
             }
-            Record::Resize { id, len } => {
-                if len > MAX_BLOB_BYTES {
-                    return Err("a blob exceeds its greatest length");
-                }
-                let spill_above = self.spill_above;
-                let entry = self.entries.get_mut(&id).ok_or("a resize names no blob")?;
-                entry.image.resize(len, spill_above);
-                entry.changed = number;
-                Ok(())
-            }
+            Record::Resize { id, len } => self.change(id, len, number, |image, bound| {
+                image.resize(len, bound);
+            }),
             Record::Remove { id } => {
                 let entry = self.entries.get(&id).ok_or("a removal names no blob")?;
                 if let Some(blobs) = self.names.get_mut(&entry.partition) {
@@ -178,18 +230,19 @@ impl Table {
                 self.names.entry(partition.to_owned()).or_default();
                 Ok(())
             }
-            Record::Drop { partition } => {
-                let blobs = self.names.remove(partition).ok_or("a dropped partition is missing")?;
-                for id in blobs.into_values() {
-                    self.unname(id);
-                }
-                Ok(())
-            }
+            Record::Drop { partition } => self.drop_partition(partition),
             Record::Start { next_id } => {
                 self.next_id = self.next_id.max(next_id);
                 Ok(())
             }
-            Record::Image { id, version, len, base, partition, name } => {
+            Record::Image {
+                id,
+                version,
+                len,
+                base,
+                partition,
+                name,
+            } => {
                 if self.entries.contains_key(&id) {
                     return Ok(()); // replay from an older root has built it already
                 }

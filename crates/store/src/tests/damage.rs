@@ -1,14 +1,18 @@
 //! Damage that is found, and damage that is only a torn tail.
 
 use super::support::{self, read};
-use crate::{Config, OneLog, OpenError};
+use crate::{Config, OneLog, OpenError, root::Root};
 use commonware_runtime::{
     Blob as _, ReadOptions, Runner as _, Storage as _, Supervisor as _, WriteOptions, deterministic,
 };
 
 /// One segment holds it all, and no checkpoint moves it.
 fn small() -> Config {
-    Config { segment_bytes: 256 << 10, checkpoint_bytes: 1 << 20, ..support::small() }
+    Config {
+        segment_bytes: 256 << 10,
+        checkpoint_bytes: 1 << 20,
+        ..support::small()
+    }
 }
 
 /// A log with 30 synced writes; the last one's byte is 30.
@@ -17,7 +21,9 @@ fn written() -> deterministic::Checkpoint {
         let (log, _) = OneLog::open(context, small()).await.unwrap();
         let (blob, _) = log.open("plain", b"a").await.unwrap();
         for value in 1..=30u8 {
-            blob.write_at(u64::from(value), vec![value], WriteOptions::SYNC).await.unwrap();
+            blob.write_at(u64::from(value), vec![value], WriteOptions::SYNC)
+                .await
+                .unwrap();
         }
     });
     cold
@@ -25,8 +31,14 @@ fn written() -> deterministic::Checkpoint {
 
 async fn flip(context: &deterministic::Context, name: &[u8], at: u64) {
     let (blob, _) = context.open("log", name).await.unwrap();
-    let byte = blob.read_at(at, 1, ReadOptions::default()).await.unwrap().coalesce();
-    blob.write_at(at, vec![byte.as_ref()[0] ^ 0x10], WriteOptions::SYNC).await.unwrap();
+    let byte = blob
+        .read_at(at, 1, ReadOptions::default())
+        .await
+        .unwrap()
+        .coalesce();
+    blob.write_at(at, vec![byte.as_ref()[0] ^ 0x10], WriteOptions::SYNC)
+        .await
+        .unwrap();
 }
 
 #[test]
@@ -36,7 +48,12 @@ fn a_flipped_bit_before_the_tail_is_an_error_that_names_the_place() {
         deterministic::Runner::from(written()).start(|context| async move {
             flip(&context, b"segment-00000000", page * 4096 + byte).await;
             match OneLog::open(context, small()).await {
-                Err(OpenError::Corrupt { segment, offset, expected, .. }) => {
+                Err(OpenError::Corrupt {
+                    segment,
+                    offset,
+                    expected,
+                    ..
+                }) => {
                     assert_eq!((segment, offset, expected), (0, page * 4096, page + 1));
                 }
                 other => panic!("page {page}: {:?}", other.map(|(_, report)| report)),
@@ -47,14 +64,15 @@ fn a_flipped_bit_before_the_tail_is_an_error_that_names_the_place() {
 
 #[test]
 fn a_torn_last_batch_is_cut_off_and_the_log_goes_on() {
-    let (_, cold) = deterministic::Runner::from(written()).start_and_recover(|context| async move {
-        flip(&context, b"segment-00000000", 30 * 4096 + 80).await;
-        let (log, report) = OneLog::open(context, small()).await.unwrap();
-        assert_eq!((report.batches, report.truncated_bytes), (30, 4096));
-        let (blob, len) = log.open("plain", b"a").await.unwrap();
-        assert_eq!((len, read(&blob, len).await[29]), (30, 29));
-        blob.write_at(0, b"z", WriteOptions::SYNC).await.unwrap();
-    });
+    let (_, cold) =
+        deterministic::Runner::from(written()).start_and_recover(|context| async move {
+            flip(&context, b"segment-00000000", 30 * 4096 + 80).await;
+            let (log, report) = OneLog::open(context, small()).await.unwrap();
+            assert_eq!((report.batches, report.truncated_bytes), (30, 4096));
+            let (blob, len) = log.open("plain", b"a").await.unwrap();
+            assert_eq!((len, read(&blob, len).await[29]), (30, 29));
+            blob.write_at(0, b"z", WriteOptions::SYNC).await.unwrap();
+        });
     deterministic::Runner::from(cold).start(|context| async move {
         let (log, report) = OneLog::open(context, small()).await.unwrap();
         assert_eq!(report.truncated_bytes, 0);
@@ -67,7 +85,10 @@ fn a_torn_last_batch_is_cut_off_and_the_log_goes_on() {
 fn a_log_without_its_root_is_lost_not_fresh() {
     deterministic::Runner::from(written()).start(|context| async move {
         context.remove("log", Some(b"root")).await.unwrap();
-        assert!(matches!(OneLog::open(context, small()).await, Err(OpenError::RootLost(_))));
+        assert!(matches!(
+            OneLog::open(context, small()).await,
+            Err(OpenError::RootLost(_))
+        ));
     });
 }
 
@@ -86,7 +107,9 @@ fn a_missing_file_of_a_spilled_blob_is_an_error() {
         let (log, _) = OneLog::open(context, support::small()).await.unwrap();
         let (blob, _) = log.open("cold", b"a").await.unwrap();
         for part in 0..60 {
-            blob.write_at(part * 5_000, vec![1; 5_000], WriteOptions::default()).await.unwrap();
+            blob.write_at(part * 5_000, vec![1; 5_000], WriteOptions::default())
+                .await
+                .unwrap();
             log.flush().await.unwrap();
         }
         assert!(log.counters().checkpoints > 0);
@@ -94,7 +117,9 @@ fn a_missing_file_of_a_spilled_blob_is_an_error() {
     deterministic::Runner::from(cold).start(|context| async move {
         context.remove("log-spill", None).await.unwrap();
         let opened = OneLog::open(context, support::small()).await;
-        assert!(matches!(opened, Err(OpenError::SpillLost { partition, .. }) if partition == "cold"));
+        assert!(
+            matches!(opened, Err(OpenError::SpillLost { partition, .. }) if partition == "cold")
+        );
     });
 }
 
@@ -124,4 +149,38 @@ fn data_that_looks_like_a_batch_is_only_data() {
         let (_, report) = OneLog::open(context, small()).await.unwrap();
         assert!(report.truncated_bytes > 0);
     });
+}
+
+#[test]
+fn a_damaged_root_never_brings_back_an_older_state() {
+    let mut outcomes = [0, 0];
+    for writes in (40..400).step_by(12) {
+        let (_, cold) = deterministic::Runner::default().start_and_recover(|context| async move {
+            let (log, _) = OneLog::open(context, support::small()).await.unwrap();
+            let (blob, _) = log.open("plain", b"a").await.unwrap();
+            for value in 0..writes {
+                let data = vec![value as u8; 3_000];
+                blob.write_at(0, data, WriteOptions::SYNC).await.unwrap();
+            }
+        });
+        let outcome = deterministic::Runner::from(cold).start(|context| async move {
+            let (root, _) = context.open("log", b"root").await.unwrap();
+            let pages = read(&root, 8192).await;
+            let generation = |page: &[u8]| Root::decode(page).map(|root| root.generation);
+            let newest = usize::from(generation(&pages[4096..]) > generation(&pages[..4096]));
+            drop(root);
+            flip(&context, b"root", newest as u64 * 4096 + 20).await;
+            match OneLog::open(context, support::small()).await {
+                Err(OpenError::RootLost(_) | OpenError::Corrupt { .. }) => 0,
+                Err(other) => panic!("after {writes} writes: {other}"),
+                Ok((log, _)) => {
+                    let (blob, len) = log.open("plain", b"a").await.unwrap();
+                    assert_eq!(read(&blob, len).await, vec![(writes - 1) as u8; 3_000]);
+                    1
+                }
+            }
+        });
+        outcomes[outcome] += 1;
+    }
+    assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
 }

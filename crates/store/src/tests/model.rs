@@ -18,13 +18,31 @@ pub(crate) type Model = BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    Write { blob: usize, offset: usize, len: usize, fill: u8 },
-    Resize { blob: usize, len: usize },
-    Remove { blob: usize },
-    Drop { partition: usize },
-    Sync { blob: usize },
-    Read { blob: usize },
-    Close { blob: usize },
+    Write {
+        blob: usize,
+        offset: usize,
+        len: usize,
+        fill: u8,
+    },
+    Resize {
+        blob: usize,
+        len: usize,
+    },
+    Remove {
+        blob: usize,
+    },
+    Drop {
+        partition: usize,
+    },
+    Sync {
+        blob: usize,
+    },
+    Read {
+        blob: usize,
+    },
+    Close {
+        blob: usize,
+    },
     Flush,
     Rest,
 }
@@ -40,7 +58,10 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn from(model: Model) -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Self { states: vec![model], acked: 0 }))
+        Arc::new(Mutex::new(Self {
+            states: vec![model],
+            acked: 0,
+        }))
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Model)) -> usize {
@@ -73,10 +94,15 @@ impl Runner<'_> {
         let existed = {
             let mut history = self.history.lock();
             let last = history.states.last().expect("there is a first state");
-            let existed = last.get(partition).is_some_and(|blobs| blobs.contains_key(&name));
+            let existed = last
+                .get(partition)
+                .is_some_and(|blobs| blobs.contains_key(&name));
             if !existed {
                 let index = history.change(|model| {
-                    model.entry(partition.into()).or_default().insert(name.clone(), Vec::new());
+                    model
+                        .entry(partition.into())
+                        .or_default()
+                        .insert(name.clone(), Vec::new());
                 });
                 self.changed.insert(blob, index);
             }
@@ -105,9 +131,42 @@ impl Runner<'_> {
         history.acked = history.acked.max(index);
     }
 
+    async fn remove(&mut self, blob: usize) {
+        self.open(blob).await;
+        let (partition, name) = key(blob);
+        let index = self.history.lock().change(|model| {
+            model.get_mut(partition).unwrap().remove(&name);
+        });
+        self.log.remove(partition, Some(&name)).await.unwrap();
+        self.handles.remove(&blob);
+        if partition == "plain" {
+            self.ack(index);
+        }
+    }
+
+    async fn drop_partition(&mut self, partition: &str) {
+        let last = self.history.lock().states.last().cloned();
+        if !last.is_some_and(|model| model.contains_key(partition)) {
+            return;
+        }
+        let index = self.history.lock().change(|model| {
+            model.remove(partition);
+        });
+        self.log.remove(partition, None).await.unwrap();
+        self.handles.retain(|blob, _| key(*blob).0 != partition);
+        if partition == "plain" {
+            self.ack(index);
+        }
+    }
+
     async fn run(&mut self, op: &Op, clock: &deterministic::Context) {
         match *op {
-            Op::Write { blob, offset, len, fill } => {
+            Op::Write {
+                blob,
+                offset,
+                len,
+                fill,
+            } => {
                 self.open(blob).await;
                 let data = vec![fill; len];
                 self.change(blob, |content| {
@@ -116,39 +175,18 @@ impl Runner<'_> {
                     content[offset..end].copy_from_slice(&data);
                 });
                 let options = WriteOptions::default();
-                self.handles[&blob].write_at(offset as u64, data, options).await.unwrap();
+                self.handles[&blob]
+                    .write_at(offset as u64, data, options)
+                    .await
+                    .unwrap();
             }
             Op::Resize { blob, len } => {
                 self.open(blob).await;
                 self.change(blob, |content| content.resize(len, 0));
                 self.handles[&blob].resize(len as u64).await.unwrap();
             }
-            Op::Remove { blob } => {
-                self.open(blob).await;
-                let (partition, name) = key(blob);
-                let index = self.history.lock().change(|model| {
-                    model.get_mut(partition).unwrap().remove(&name);
-                });
-                self.log.remove(partition, Some(&name)).await.unwrap();
-                self.handles.remove(&blob);
-                if partition == "plain" {
-                    self.ack(index);
-                }
-            }
-            Op::Drop { partition } => {
-                let partition = PARTITIONS[partition];
-                if !self.history.lock().states.last().unwrap().contains_key(partition) {
-                    return;
-                }
-                let index = self.history.lock().change(|model| {
-                    model.remove(partition);
-                });
-                self.log.remove(partition, None).await.unwrap();
-                self.handles.retain(|blob, _| key(*blob).0 != partition);
-                if partition == "plain" {
-                    self.ack(index);
-                }
-            }
+            Op::Remove { blob } => self.remove(blob).await,
+            Op::Drop { partition } => self.drop_partition(PARTITIONS[partition]).await,
             Op::Sync { blob } => {
                 self.open(blob).await;
                 let index = self.changed.get(&blob).copied().unwrap_or(0);
@@ -186,9 +224,15 @@ pub(crate) async fn work(
 ) -> Option<crate::Counters> {
     let clock = context.child("clock");
     let done = async {
-        let (log, _) = OneLog::open(Fused::new(context, fuse.clone()), config).await.unwrap();
-        let mut runner =
-            Runner { log: &log, history, handles: BTreeMap::new(), changed: BTreeMap::new() };
+        let (log, _) = OneLog::open(Fused::new(context, fuse.clone()), config)
+            .await
+            .unwrap();
+        let mut runner = Runner {
+            log: &log,
+            history,
+            handles: BTreeMap::new(),
+            changed: BTreeMap::new(),
+        };
         for op in ops {
             runner.run(op, &clock).await;
         }
@@ -205,7 +249,9 @@ pub(crate) async fn recovered(context: deterministic::Context, config: Config) -
     let (log, _) = OneLog::open(context, config).await.unwrap();
     let mut model = Model::new();
     for partition in PARTITIONS {
-        let Ok(names) = log.scan(partition).await else { continue };
+        let Ok(names) = log.scan(partition).await else {
+            continue;
+        };
         let blobs = model.entry(partition.into()).or_default();
         for name in names {
             let (blob, len) = log.open(partition, &name).await.unwrap();
