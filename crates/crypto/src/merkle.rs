@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 
 use borsh::io::{Error, ErrorKind, Read, Result};
 use borsh::{BorshDeserialize, BorshSerialize};
+use sha2::digest::generic_array::GenericArray;
+use sha2::digest::typenum::U64;
 
 use crate::digest::{Digest, sha256};
 
@@ -12,17 +14,45 @@ mod tests;
 
 /// SHA-256(0x00 ‖ leaf).
 fn hash_leaf(leaf: &Digest) -> Digest {
-    let mut bytes = [0; 33];
-    bytes[1..].copy_from_slice(&leaf.0);
-    sha256(&bytes)
+    let mut block = [0; 64];
+    block[1..33].copy_from_slice(&leaf.0);
+    pad(&mut block, 33, 33);
+    compress([block.into()])
 }
 
 /// SHA-256(0x01 ‖ left ‖ right).
 fn hash_node(left: &Digest, right: &Digest) -> Digest {
-    let mut bytes = [1; 65];
-    bytes[1..33].copy_from_slice(&left.0);
-    bytes[33..].copy_from_slice(&right.0);
-    sha256(&bytes)
+    let mut first = [1; 64];
+    first[1..33].copy_from_slice(&left.0);
+    first[33..].copy_from_slice(&right.0[..31]);
+    let mut second = [0; 64];
+    second[0] = right.0[31];
+    pad(&mut second, 1, 65);
+    compress([first.into(), second.into()])
+}
+
+/// The initial state of SHA-256: FIPS 180-4 section 5.3.3.
+const INITIAL: [u32; 8] = [
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+];
+
+/// Ends the message in its last block after `at` bytes: FIPS 180-4 section 5.1.1. `length` is that
+/// of the whole message in bytes; times eight it fits two.
+fn pad(block: &mut [u8; 64], at: usize, length: u16) {
+    block[at] = 0x80;
+    block[62..].copy_from_slice(&(length * 8).to_be_bytes());
+}
+
+/// SHA-256 over blocks that are padded already. A tree is millions of messages of one length; the
+/// general hasher's buffer would cost as much as the hashing itself.
+fn compress<const N: usize>(blocks: [GenericArray<u8, U64>; N]) -> Digest {
+    let mut state = INITIAL;
+    sha2::compress256(&mut state, &blocks);
+    let mut digest = Digest::default();
+    for (bytes, word) in digest.0.chunks_exact_mut(4).zip(state) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    digest
 }
 
 /// The tree's root: RFC 6962 section 2.1, `MTH`. The root of no leaves is SHA-256 of nothing.

@@ -198,7 +198,7 @@ enum Fault {
     Domain,
     SmallOrderR(usize),
     SmallOrderKey(usize, usize),
-    /// R moved by a point of small order: valid under the cofactored equation only if s fits.
+    /// The key replaced by a second encoding of a field element, with either sign.
     NonCanonicalKey(u8, bool),
 }
 

@@ -125,6 +125,16 @@ fn every_path_of_every_small_tree_verifies_only_where_it_belongs() {
 }
 
 #[test]
+fn padded_blocks_hash_as_sha256_does() {
+    let [left, right] = [leaves(2)[0], leaves(2)[1]];
+    assert_eq!(hash_leaf(&left), sha256(&[&[0][..], &left.0].concat()));
+    assert_eq!(
+        hash_node(&left, &right),
+        sha256(&[&[1][..], &left.0, &right.0].concat())
+    );
+}
+
+#[test]
 fn an_inner_node_does_not_pass_as_a_leaf() {
     let leaves = leaves(4);
     let node = hash_node(&hash_leaf(&leaves[0]), &hash_leaf(&leaves[1]));
