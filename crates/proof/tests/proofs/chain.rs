@@ -219,6 +219,26 @@ impl World {
     }
 }
 
+/// What changed, the revision before, and the new value.
+type Effect = Option<(EventKind, u64, Option<Vec<u8>>)>;
+
+/// Sets the key, deletes it, or is refused.
+fn act(world: &mut World, key: &[u8], height: Height, index: u32) -> (Status, Effect) {
+    match index % 5 {
+        3 => (Status::Refused(Refusal::Conflict), None),
+        2 => match world.delete(key) {
+            Some(before) => (Status::Done, Some((EventKind::Delete, before, None))),
+            None => (Status::Unchanged, None),
+        },
+        _ => {
+            world.revision += 1;
+            let value = format!("value {height}/{index}").into_bytes();
+            let before = world.put(key, &value, height, index);
+            (Status::Done, Some((EventKind::Put, before, Some(value))))
+        }
+    }
+}
+
 /// The actions of one block: as many as `height % 7`, some refused, some without effect.
 fn execute(world: &mut World, height: Height) -> (Vec<Action>, Vec<Change>) {
     let (mut actions, mut changes) = (Vec::new(), Vec::new());
@@ -245,19 +265,7 @@ fn execute(world: &mut World, height: Height) -> (Vec<Action>, Vec<Change>) {
             },
         };
         let key = kv(&format!("key-{}", (height * 5 + u64::from(index) * 3) % 23));
-        let (status, change) = match index % 5 {
-            3 => (Status::Refused(Refusal::Conflict), None),
-            2 => match world.delete(&key) {
-                Some(before) => (Status::Done, Some((EventKind::Delete, before, None))),
-                None => (Status::Unchanged, None),
-            },
-            _ => {
-                world.revision += 1;
-                let value = format!("value {height}/{index}").into_bytes();
-                let before = world.put(&key, &value, height, index);
-                (Status::Done, Some((EventKind::Put, before, Some(value))))
-            }
-        };
+        let (status, change) = act(world, &key, height, index);
         let event = change.map(|(kind, prev_mod_revision, value)| {
             let event = Event {
                 space: "app".into(),

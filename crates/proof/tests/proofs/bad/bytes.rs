@@ -10,7 +10,9 @@ use crate::chain::{LAG, kv};
 pub(crate) fn add(list: &mut List<'_>) {
     not_a_proof(list);
     encodings(list);
+    versions_and_kinds(list);
     fields(list);
+    counts(list);
     limits(list);
 }
 
@@ -87,6 +89,10 @@ fn encodings(list: &mut List<'_>) {
         Malformed,
         swap(&bytes, b"\xa9\x61v\x01", b"\xa8"),
     );
+}
+
+fn versions_and_kinds(list: &mut List<'_>) {
+    let bytes = list.receipt().encode();
     list.bytes(
         "version-0",
         Version,
@@ -191,6 +197,9 @@ fn fields(list: &mut List<'_>) {
         changed.remove(at + signatures.len() + 191);
         changed
     });
+}
+
+fn counts(list: &mut List<'_>) {
     let items = vec![
         list.chain.item(4, &kv("key-1")),
         list.chain.item(4, &kv("key-2")),

@@ -12,8 +12,10 @@ use crate::chain::{Chain, EPOCH, LAG, kv, sign, signature};
 
 pub(crate) fn add(list: &mut List<'_>) {
     headers(list);
+    links(list);
     signers(list);
     signatures(list);
+    other_votes(list);
     handovers(list);
     anchors(list);
 }
@@ -25,11 +27,12 @@ fn resign(chain: &Chain, proof: &mut Proof) {
     proof.finalization = sign(committee, proof.headers.last().unwrap(), &ranks);
 }
 
+type Change = fn(&mut hanse_types::Header);
+
 fn headers(list: &mut List<'_>) {
     let receipt = list.receipt();
     let descendant = list.descendant();
-    let chain = list.chain;
-    let fields: [(&str, fn(&mut hanse_types::Header)); 8] = [
+    let fields: [(&str, Change); 8] = [
         ("receipt-root", |h| h.receipt_root = Digest([7; 32])),
         ("event-root", |h| h.event_root = Digest([7; 32])),
         ("state-root", |h| h.state_root = Digest([7; 32])),
@@ -53,8 +56,14 @@ fn headers(list: &mut List<'_>) {
             |p| change(&mut p.headers[0]),
         );
     }
+}
+
+fn links(list: &mut List<'_>) {
+    let receipt = list.receipt();
+    let descendant = list.descendant();
+    let chain = list.chain;
     list.change("header-left-out", Parent, &descendant, |p| {
-        drop(p.headers.remove(1))
+        p.headers.remove(1);
     });
     list.change("headers-backwards", Parent, &descendant, |p| {
         p.headers.reverse()
@@ -63,7 +72,7 @@ fn headers(list: &mut List<'_>) {
         p.headers.insert(1, p.headers[0].clone())
     });
     list.change("certified-header-left-out", Signature, &descendant, |p| {
-        drop(p.headers.pop())
+        p.headers.pop();
     });
     list.change("height-skipped", Height, &descendant, |p| {
         p.headers.last_mut().unwrap().height += 1;
@@ -156,11 +165,6 @@ fn signatures(list: &mut List<'_>) {
     let receipt = list.receipt();
     let chain = list.chain;
     let payload = receipt.headers[0].digest();
-    let keys: Vec<[u8; 32]> = chain
-        .quorum(0)
-        .iter()
-        .map(|rank| chain.committees[0].members[*rank].consensus)
-        .collect();
     list.change("one-member-signs-for-three", Signature, &receipt, |p| {
         p.finalization.signatures = vec![p.finalization.signatures[0]; 3];
     });
@@ -189,6 +193,15 @@ fn signatures(list: &mut List<'_>) {
     list.change("another-parent-view", Signature, &receipt, |p| {
         p.finalization.parent_view += 1
     });
+}
+
+fn other_votes(list: &mut List<'_>) {
+    let receipt = list.receipt();
+    let chain = list.chain;
+    let payload = receipt.headers[0].digest();
+    let members = &chain.committees[0].members;
+    let quorum = chain.quorum(0);
+    let keys: Vec<[u8; 32]> = quorum.iter().map(|rank| members[*rank].consensus).collect();
     let suffixes: [(&str, &[u8]); 4] = [
         ("notarize-vote", b"_NOTARIZE"),
         ("nullify-vote", b"_NULLIFY"),

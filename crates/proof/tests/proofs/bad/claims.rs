@@ -220,7 +220,8 @@ fn branches(list: &mut List<'_>) {
         }
         .encode(),
     );
-    let changes: [(&str, fn(&mut StateBranch)); 10] = [
+    type Change = fn(&mut StateBranch);
+    let changes: [(&str, Change); 10] = [
         ("location-changed", |b| b.location ^= 1),
         ("location-beyond-the-log", |b| b.location = b.leaves),
         ("leaves-changed", |b| b.leaves += 1),
