@@ -12,7 +12,9 @@ mod engine;
 mod engine_block;
 mod gossip;
 mod handle;
+mod memory;
 mod network;
+mod settings;
 mod spine;
 mod start;
 mod watch;
@@ -23,6 +25,7 @@ pub use engine::Runtime;
 pub use engine_block::{BLOCK_BYTES_MAX, EngineBlock};
 pub use gossip::{Gossip, GossipError, Recipients};
 pub use handle::Handle;
+pub use memory::{Bound, ChannelBound, memory_bound};
 pub use network::{
     Channels, GOSSIP_BYTES_MAX, Links, NetworkError, Peer, PeerAddress, Real, RealConfig,
     RealNetwork, Simulated, SimulatedOracle, message_bytes_max, real_network, simulated_channels,
@@ -31,5 +34,7 @@ pub use network::{
 pub use start::{StartError, Started, start, vote_partition};
 pub use watch::{MemberStatus, Status};
 
+#[cfg(test)]
+mod certificate;
 #[cfg(test)]
 mod tests;

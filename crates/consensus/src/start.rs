@@ -4,41 +4,26 @@ use std::{sync::Arc, time::Duration};
 
 use commonware_broadcast::buffered;
 use commonware_consensus::{
-    marshal::{self, core::Actor, resolver::p2p as backfill, standard::Deferred},
-    simplex::{
-        self,
-        config::{Floor, ForwardPolicy, SkipBudget, SkipPolicy},
-    },
-    types::{Epoch, FixedEpocher, ViewDelta},
+    marshal::{core::Actor, resolver::p2p as backfill, standard::Deferred},
+    simplex,
+    types::FixedEpocher,
 };
-use commonware_cryptography::{
-    Digested, Digestible as _, Signer as _, certificate::ConstantProvider,
-};
-use commonware_parallel::Sequential;
+use commonware_cryptography::Digestible as _;
 use commonware_storage::archive;
-use commonware_utils::{NZU64, NonZeroDuration, channel::mpsc};
+use commonware_utils::{channel::mpsc, ordered::Set};
 use futures::future::{BoxFuture, select_all};
 
 use crate::{
     Application, Channels, Config, ConfigError, EngineBlock, Gossip, Handle, Links,
     archive as history,
     bridge::Bridge,
-    committer,
-    config::nz,
-    engine::{Elector, Runtime, now_ms},
+    committer::{self, Report},
+    engine::{Mailbox, PublicKey, Runtime, Scheme, now_ms},
     gossip,
+    settings::{backfill_settings, broadcast_settings, marshal_settings, voting_settings},
     spine::Spine,
     watch::{Observer, Watch},
 };
-
-/// Blocks handed over and not yet acknowledged. Commits are acknowledged at once; this hides one hop between tasks.
-const PENDING_ACKS: usize = 16;
-/// How long a peer has to answer a request for a block or certificate.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(1);
-/// Pause before an unanswered request is repeated.
-const FETCH_RETRY: Duration = Duration::from_millis(100);
-/// Bytes buffered per view's file of the vote log; a view holds a handful of records of about 200 bytes.
-const VOTE_BUFFER: usize = 2 * 1024;
 
 /// Why a member's consensus did not start.
 #[derive(Debug, thiserror::Error)]
@@ -91,8 +76,6 @@ where
 {
     let participants = config.check()?;
     let scheme = config.scheme(participants.clone())?;
-    let me = config.signer.0.public_key();
-    let epoch = config.committee.epoch;
     let genesis = EngineBlock::new(application.genesis());
     let genesis_digest = genesis.digest();
     let spine = Arc::new(Spine::new(application.clone(), &genesis));
@@ -101,56 +84,22 @@ where
     let (certificates, blocks) = history::open(&context, &config, &cache).await?;
     history::replay(&context, &certificates, &blocks, &spine).await?;
 
-    let sizes = config.sizes;
     let epocher = FixedEpocher::new(config.epoch_blocks());
     let (broadcast, buffer) = buffered::Engine::new(
         context.child("broadcast"),
-        buffered::Config {
-            public_key: me.clone(),
-            mailbox_size: nz(sizes.mailbox),
-            deque_size: sizes.broadcast_blocks,
-            priority: true,
-            codec_config: (),
-            peer_provider: network.peers.clone(),
-            strategy: Sequential,
-        },
+        broadcast_settings(&config, network.peers.clone()),
     );
     let broadcast = broadcast.start(network.broadcast);
     let resolver = backfill::init(
         context.child("backfill"),
-        backfill::Config {
-            public_key: me,
-            peer_provider: network.peers,
-            blocker: network.blocker.clone(),
-            mailbox_size: nz(sizes.mailbox),
-            fetch_timeout: NonZeroDuration::new_panic(FETCH_TIMEOUT),
-            fetch_retry_delay: FETCH_RETRY,
-            priority_requests: false,
-            priority_responses: false,
-        },
+        backfill_settings(&config, network.peers, network.blocker.clone()),
         network.backfill,
     );
     let (actor, marshal, _) = Actor::init(
         context.child("marshal"),
         certificates,
         blocks,
-        marshal::Config {
-            provider: ConstantProvider::new(scheme.clone()),
-            epocher: epocher.clone(),
-            start: marshal::Start::Genesis(Digested::precomputed(genesis, genesis_digest)),
-            partition_prefix: format!("{}-marshal", config.partition_prefix),
-            mailbox_size: nz(sizes.mailbox),
-            view_retention: ViewDelta::new(sizes.view_retention),
-            prunable_items_per_section: NZU64!(64),
-            page_cache: cache.clone(),
-            replay_buffer: nz(sizes.replay_buffer),
-            key_write_buffer: nz(sizes.write_buffer),
-            value_write_buffer: nz(sizes.write_buffer),
-            block_codec_config: (),
-            max_repair: nz(sizes.repair),
-            max_pending_acks: nz(PENDING_ACKS),
-            strategy: Sequential,
-        },
+        marshal_settings(&config, &scheme, &epocher, genesis, &cache),
     )
     .await;
 
@@ -161,56 +110,20 @@ where
     });
     let marshalling = actor.start(committer::Deliveries(reports.clone()), buffer, resolver);
 
-    let bridge = Bridge {
-        spine: spine.clone(),
-        marshal: marshal.clone(),
-        heartbeat: Duration::from_millis(config.params.heartbeat_ms.into()),
-    };
-    let automaton = Deferred::new(context.child("automaton"), bridge, marshal.clone(), epocher);
-    let watch = Arc::new(Watch::new(epoch, &participants));
-    let observer = Observer {
-        now_ms: Arc::new({
-            let clock = context.child("observer");
-            move || now_ms(&clock)
-        }),
-        watch: watch.clone(),
-        reports,
-        inner: automaton.clone(),
-    };
-    let leader_timeout = Duration::from_millis(config.params.leader_timeout_ms.into());
-    let certification_timeout =
-        Duration::from_millis(config.params.certification_timeout_ms.into());
+    let attach = (&config, &participants, &spine, &marshal);
+    let (watch, observer) = attached(&context, attach, epocher, reports);
+    let automaton = observer.inner.clone();
     let engine = simplex::Engine::new(
         context.child("simplex"),
-        simplex::config::Config {
+        voting_settings(
+            &config,
             scheme,
-            elector: Elector::default(),
-            blocker: network.blocker,
-            automaton: automaton.clone(),
-            relay: automaton,
-            reporter: observer,
-            track_historical_votes: false,
-            strategy: Sequential,
-            partition: vote_partition(&config.partition_prefix, epoch),
-            mailbox_size: nz(sizes.mailbox),
-            epoch: Epoch::new(epoch),
-            floor: Floor::Genesis(genesis_digest),
-            replay_buffer: nz(sizes.replay_buffer),
-            write_buffer: nz(VOTE_BUFFER),
-            page_cache: cache,
-            leader_timeout,
-            certification_timeout,
-            timeout_retry: leader_timeout,
-            view_retention: ViewDelta::new(sizes.view_retention),
-            skip: SkipPolicy::Enabled {
-                timeout: certification_timeout * 2,
-                budget: SkipBudget::Participants,
-            },
-            fetch_timeout: NonZeroDuration::new_panic(FETCH_TIMEOUT),
-            fetch_retry_delay: FETCH_RETRY,
-            // Every slowest voter would be sent each block again by everybody; a member that lacks one asks for it.
-            forward: ForwardPolicy::Disabled,
-        },
+            genesis_digest,
+            cache,
+            network.blocker,
+            automaton,
+            observer,
+        ),
     );
     let voting = engine.start(network.votes, network.certificates, network.resolver);
 
@@ -224,17 +137,40 @@ where
         watch,
         gossip: Gossip::new(sender),
     };
-    let tasks = [
+    let ended = first_to_end([
         ("broadcast", broadcast),
         ("committer", committing),
         ("marshal", marshalling),
         ("simplex", voting),
         ("gossip", receiving),
-    ];
-    Ok(Started {
-        handle,
-        ended: first_to_end(tasks),
-    })
+    ]);
+    Ok(Started { handle, ended })
+}
+
+type Automaton<E> = Deferred<E, Scheme, Bridge, EngineBlock, FixedEpocher>;
+
+/// What the engine asks (behind the observer) and what watches it being asked.
+fn attached<E: Runtime>(
+    context: &E,
+    (config, participants, spine, marshal): (&Config, &Set<PublicKey>, &Arc<Spine>, &Mailbox),
+    epocher: FixedEpocher,
+    reports: mpsc::UnboundedSender<Report>,
+) -> (Arc<Watch>, Observer<Automaton<E>>) {
+    let bridge = Bridge {
+        spine: spine.clone(),
+        marshal: marshal.clone(),
+        heartbeat: Duration::from_millis(config.params.heartbeat_ms.into()),
+    };
+    let automaton = Deferred::new(context.child("automaton"), bridge, marshal.clone(), epocher);
+    let watch = Arc::new(Watch::new(config.committee.epoch, participants));
+    let clock = context.child("observer");
+    let observer = Observer {
+        now_ms: Arc::new(move || now_ms(&clock)),
+        watch: watch.clone(),
+        reports,
+        inner: automaton,
+    };
+    (watch, observer)
 }
 
 fn first_to_end<const N: usize>(
