@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use commonware_runtime::{Spawner, Supervisor as _};
 use commonware_storage::Context;
 use futures::future::{BoxFuture, FutureExt as _};
-use hanse_consensus::{Channels, Gossip, Handle, Links, Recipients, Started, start};
+use hanse_consensus::{Application, Channels, Gossip, Handle, Links, Recipients, Started, start};
 use hanse_ledger::{Config, Ledger};
 use hanse_state::{Settings, StateTree};
 use hanse_store::{OneLog, Report};
@@ -51,6 +51,9 @@ pub(crate) struct Assembled {
     pub(crate) counters: Arc<dyn Fn() -> hanse_store::Counters + Send + Sync>,
 }
 
+/// Puts something between the engine and the ledger, or nothing.
+pub type Around = Box<dyn FnOnce(Arc<dyn Application>) -> Arc<dyn Application> + Send>;
+
 /// Opens everything in `context`'s storage and starts voting.
 ///
 /// # Errors
@@ -59,6 +62,7 @@ pub(crate) async fn assemble<E, N>(
     context: E,
     config: MemberConfig,
     channels: Channels<N>,
+    (log_config, around): (hanse_store::Config, Around),
 ) -> Result<Assembled, MemberError>
 where
     E: Context + Spawner + rand_core::CryptoRng,
@@ -81,11 +85,11 @@ where
         ledger.tree_opened(height, map.root());
     }
 
-    let (log, report) = OneLog::open(context.child("log"), MemberConfig::log())
+    let (log, report) = OneLog::open(context.child("log"), log_config)
         .await
         .map_err(MemberError::Log)?;
     let failed = log.failed();
-    let app = Arc::new(Adapter(ledger.clone()));
+    let app = around(Arc::new(Adapter(ledger.clone())));
     let Started { handle, ended } = start(log.child("engine"), engine_config, channels, app)
         .await
         .map_err(MemberError::Start)?;

@@ -35,8 +35,9 @@ impl MemberConfig {
         }
     }
 
-    /// Votes are flushed; certificates, blocks and indexes ride along (docs/durability.md).
-    pub(crate) fn log() -> hanse_store::Config {
+    /// How every member's log is laid out: votes are flushed; certificates, blocks and indexes ride along
+    /// (docs/durability.md).
+    pub fn log() -> hanse_store::Config {
         let mut config = hanse_store::Config::new("log");
         let prefix = format!("{PREFIX}-votes");
         config.votes.push(VoteJournal {

@@ -7,10 +7,11 @@ mod adapter;
 mod assemble;
 mod config;
 pub mod real;
+#[cfg(feature = "simulated")]
 pub mod simulated;
 mod tree;
 
 pub use assemble::MemberError;
 pub use config::MemberConfig;
 pub use hanse_consensus::{ConsensusKey, Handle, MemberStatus, Peer, PeerAddress, Status};
-pub use hanse_store::{Counters, Report};
+pub use hanse_store::{Config as LogConfig, Counters, Report};

@@ -137,8 +137,10 @@ fn live(
         };
         let network = real_network(context.child("network"), network)
             .map_err(|e| Arc::new(MemberError::Network(e)))?;
-        let mut assembled = assemble(context.child("member"), config, network.channels)
-            .await
+        let mut assembled = assemble(context.child("member"), config, network.channels, {
+            (MemberConfig::log(), Box::new(|app| app))
+        })
+        .await
             .map_err(Arc::new)?;
         let ledger = assembled.ledger.clone();
         let ended = std::mem::replace(&mut assembled.ended, futures::future::pending().boxed());

@@ -1,10 +1,12 @@
-//! A member under the deterministic runtime: same code, one seed.
+//! A member under the simulator: same code, one seed.
+//!
+//! Generic over the context, so that the simulator can give each member a disk of its own; it is instantiated there, once.
 
 use std::sync::Arc;
 
-use commonware_runtime::{Supervisor as _, deterministic::Context};
+use commonware_runtime::{Clock, Metrics, Spawner, Storage};
 use futures::future::BoxFuture;
-use hanse_consensus::{Handle, NetworkError, SimulatedOracle, simulated_channels};
+use hanse_consensus::{Handle, Links};
 use hanse_ledger::Ledger;
 use hanse_store::{Counters, Report};
 
@@ -12,6 +14,20 @@ use crate::{
     MemberConfig, MemberError,
     assemble::{Assembled, assemble},
 };
+
+pub use crate::assemble::Around;
+pub use hanse_consensus::{
+    Application, Certified, Channels, NetworkError, Simulated, SimulatedOracle, Verdict,
+    simulated_channels, simulated_key, simulated_network,
+};
+
+/// What differs from a real member.
+pub struct Setup {
+    /// [`MemberConfig::log`], perhaps with smaller sizes so that checkpoints come often.
+    pub log: hanse_store::Config,
+    /// Stands between engine and ledger; the identity for an honest member.
+    pub around: Around,
+}
 
 /// A running member of a simulated cluster. It lives as long as the task that owns the context it was started with.
 pub struct SimulatedMember {
@@ -27,19 +43,21 @@ pub struct SimulatedMember {
     pub counters: Arc<dyn Fn() -> Counters + Send + Sync>,
 }
 
-/// Starts a member in `context`, with its channels registered at `oracle`.
+/// Starts a member in `context`.
 ///
 /// # Errors
 /// [`MemberError`] if it does not come up.
-pub async fn run(
-    context: Context,
-    oracle: &SimulatedOracle<Context>,
+pub async fn run<E, N>(
+    context: E,
+    channels: Channels<N>,
     config: MemberConfig,
-) -> Result<SimulatedMember, MemberError> {
-    let channels = register(oracle, &config)
-        .await
-        .map_err(MemberError::Network)?;
-    let assembled = assemble(context.child("member"), config, channels).await?;
+    setup: Setup,
+) -> Result<SimulatedMember, MemberError>
+where
+    E: Storage + Clock + Metrics + Spawner + rand_core::CryptoRng,
+    N: Links,
+{
+    let parts = (setup.log, setup.around);
     let Assembled {
         ledger,
         handle,
@@ -47,7 +65,7 @@ pub async fn run(
         ended,
         counters,
         ..
-    } = assembled;
+    } = assemble(context.child("member"), config, channels, parts).await?;
     Ok(SimulatedMember {
         ledger,
         handle,
@@ -55,11 +73,4 @@ pub async fn run(
         ended,
         counters,
     })
-}
-
-async fn register(
-    oracle: &SimulatedOracle<Context>,
-    config: &MemberConfig,
-) -> Result<hanse_consensus::Channels<hanse_consensus::Simulated<Context>>, NetworkError> {
-    simulated_channels(oracle, &config.consensus.public()).await
 }
