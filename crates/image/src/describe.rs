@@ -69,14 +69,22 @@ impl Description {
 
     /// Root, indexes and manifests.
     pub(crate) fn documents(&self) -> impl Iterator<Item = &Descriptor> {
-        std::iter::once(&self.root).chain(&self.indexes).chain(self.children())
+        std::iter::once(&self.root)
+            .chain(&self.indexes)
+            .chain(self.children())
     }
 
     /// Manifests of all kinds, unless the root is the only one.
     pub(crate) fn children(&self) -> impl Iterator<Item = &Descriptor> {
         let platforms = self.platforms.iter().map(|image| &image.manifest);
-        let attached = self.attestations.iter().chain(&self.artifacts).map(|part| &part.manifest);
-        platforms.chain(attached).filter(|manifest| manifest.digest != self.root.digest)
+        let attached = self
+            .attestations
+            .iter()
+            .chain(&self.artifacts)
+            .map(|part| &part.manifest);
+        platforms
+            .chain(attached)
+            .filter(|manifest| manifest.digest != self.root.digest)
     }
 }
 
@@ -103,7 +111,10 @@ impl Expected {
     /// Only the root is known.
     #[must_use]
     pub fn root(root: Digest) -> Self {
-        Self { root, platforms: Vec::new() }
+        Self {
+            root,
+            platforms: Vec::new(),
+        }
     }
 }
 
@@ -179,13 +190,23 @@ pub async fn check(
     let repacked = root.digest != expected.root;
     if repacked && !(source.repacks() && !expected.platforms.is_empty()) {
         let what = format!("the image at {}", source.shown());
-        return Err(ImageError::Differs { what, expected: expected.root.clone(), found: root.digest });
+        return Err(ImageError::Differs {
+            what,
+            expected: expected.root.clone(),
+            found: root.digest,
+        });
     }
     let meter = Meter::new(Arc::clone(&options.progress));
     if options.level == Level::L1 && !repacked {
         let bytes_hashed = root.bytes.len() as u64;
         let (found, absent) = (root.digest, Vec::new());
-        return Ok(Checked { level: Level::L1, found, repacked, bytes_hashed, absent });
+        return Ok(Checked {
+            level: Level::L1,
+            found,
+            repacked,
+            bytes_hashed,
+            absent,
+        });
     }
     let found = root.digest.clone();
     let description = walk(source, root).await?;
@@ -194,9 +215,22 @@ pub async fn check(
     }
     let level = if repacked { Level::L4 } else { options.level };
     let documents = documents_bytes(&description);
-    let hashed = hash(source, &description, level, options.max_unpacked, &meter, Arc::new(HashOnly));
+    let hashed = hash(
+        source,
+        &description,
+        level,
+        options.max_unpacked,
+        &meter,
+        Arc::new(HashOnly),
+    );
     let bytes_hashed = hashed.await? + documents;
-    Ok(Checked { level, found, repacked, bytes_hashed, absent: description.absent })
+    Ok(Checked {
+        level,
+        found,
+        repacked,
+        bytes_hashed,
+        absent: description.absent,
+    })
 }
 
 /// Documents and, below L3, configurations: what walking alone has hashed.
@@ -214,7 +248,11 @@ pub(crate) async fn hash(
     keep: Arc<dyn Keep>,
 ) -> Result<u64, ImageError> {
     if level < Level::L3 {
-        return Ok(description.platforms.iter().map(|image| image.config.size).sum());
+        return Ok(description
+            .platforms
+            .iter()
+            .map(|image| image.config.size)
+            .sum());
     }
     let jobs = jobs(description, level)?;
     meter.expect(jobs.bytes());
@@ -227,18 +265,31 @@ pub(crate) async fn hash(
 fn jobs(description: &Description, level: Level) -> Result<Jobs, ImageError> {
     let mut jobs = Jobs::default();
     for image in &description.platforms {
-        jobs.add(Job { descriptor: image.config.clone(), unpack: None })?;
+        jobs.add(Job {
+            descriptor: image.config.clone(),
+            unpack: None,
+        })?;
         for (layer, diff_id) in image.layers.iter().zip(&image.diff_ids) {
             let unpack = match level {
                 Level::L4 => Some((layer_packing(layer)?, diff_id.clone())),
                 _ => None,
             };
-            jobs.add(Job { descriptor: layer.clone(), unpack })?;
+            jobs.add(Job {
+                descriptor: layer.clone(),
+                unpack,
+            })?;
         }
     }
-    for part in description.attestations.iter().chain(&description.artifacts) {
+    for part in description
+        .attestations
+        .iter()
+        .chain(&description.artifacts)
+    {
         for blob in std::iter::once(&part.config).chain(&part.blobs) {
-            jobs.add(Job { descriptor: blob.clone(), unpack: None })?;
+            jobs.add(Job {
+                descriptor: blob.clone(),
+                unpack: None,
+            })?;
         }
     }
     Ok(jobs)
@@ -248,12 +299,16 @@ fn layer_packing(layer: &Descriptor) -> Result<crate::unpack::Packing, ImageErro
     let refuse = |why: String| {
         let digest = layer.digest.clone();
         let cause = Malformed::Compression { digest, why };
-        ImageError::Malformed { what: "the image at level L4".to_owned(), cause }
+        ImageError::Malformed {
+            what: "the image at level L4".to_owned(),
+            cause,
+        }
     };
     match packing(&layer.media_type) {
-        Ok(crate::unpack::Packing::Opaque) => {
-            Err(refuse(format!("its media type {} is not a layer's", layer.media_type)))
-        }
+        Ok(crate::unpack::Packing::Opaque) => Err(refuse(format!(
+            "its media type {} is not a layer's",
+            layer.media_type
+        ))),
         Ok(packing) => Ok(packing),
         Err(why) => Err(refuse(why)),
     }
@@ -265,12 +320,18 @@ fn recognise(
     description: &Description,
     expected: &Expected,
 ) -> Result<(), ImageError> {
-    let other = |why: String| ImageError::Other { place: source.shown().to_owned(), why };
+    let other = |why: String| ImageError::Other {
+        place: source.shown().to_owned(),
+        why,
+    };
     if description.platforms.is_empty() {
         return Err(other("it holds no image of any platform".to_owned()));
     }
     if let Some(part) = description.artifacts.first() {
-        return Err(other(format!("the manifest {} is not recorded", part.manifest.digest)));
+        return Err(other(format!(
+            "the manifest {} is not recorded",
+            part.manifest.digest
+        )));
     }
     for image in &description.platforms {
         let known = expected.platforms.iter().any(|platform| {
@@ -278,14 +339,20 @@ fn recognise(
         });
         if !known {
             let config = &image.config.digest;
-            return Err(other(format!("configuration {config} ({}) is not recorded", image.platform)));
+            return Err(other(format!(
+                "configuration {config} ({}) is not recorded",
+                image.platform
+            )));
         }
     }
     Ok(())
 }
 
 /// Reads an image by a root that is already known.
-pub(crate) async fn describe_from(source: &Source, root: Resolved) -> Result<Description, ImageError> {
+pub(crate) async fn describe_from(
+    source: &Source,
+    root: Resolved,
+) -> Result<Description, ImageError> {
     walk(source, root).await
 }
 

@@ -39,18 +39,22 @@ pub(crate) fn docker(options: &EngineOptions, idle: Duration) -> Result<Engine, 
     let host = options
         .docker_host
         .clone()
-        .or_else(|| std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()))
+        .or_else(|| {
+            std::env::var("DOCKER_HOST")
+                .ok()
+                .filter(|host| !host.is_empty())
+        })
         .unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
     connect(&host, "docker", idle)
 }
 
 /// Podman's API, if its socket is there.
 pub(crate) fn podman(options: &EngineOptions, idle: Duration) -> Result<Engine, ImageError> {
-    if let Some(host) = options
-        .podman_host
-        .clone()
-        .or_else(|| std::env::var("CONTAINER_HOST").ok().filter(|host| !host.is_empty()))
-    {
+    if let Some(host) = options.podman_host.clone().or_else(|| {
+        std::env::var("CONTAINER_HOST")
+            .ok()
+            .filter(|host| !host.is_empty())
+    }) {
         return connect(&host, "podman", idle);
     }
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
@@ -78,12 +82,18 @@ fn connect(host: &str, name: &str, idle: Duration) -> Result<Engine, ImageError>
         }
         _ => {
             let why = "its address must start with unix://, tcp:// or http://";
-            return Err(ImageError::Environment(format!("{shown} cannot be used: {why}")));
+            return Err(ImageError::Environment(format!(
+                "{shown} cannot be used: {why}"
+            )));
         }
     };
     let docker = connected
         .map_err(|error| ImageError::Environment(format!("{shown} is not there: {error}")))?;
-    Ok(Engine { docker, shown, idle })
+    Ok(Engine {
+        docker,
+        shown,
+        idle,
+    })
 }
 
 /// Opens an image of podman's storage: through the API, or else by letting skopeo write it to a temporary archive.
@@ -104,7 +114,16 @@ pub(crate) async fn containers_storage(
     let target = tempfile::NamedTempFile::new()
         .map_err(ImageError::file(std::env::temp_dir(), "written"))?;
     let to = format!("oci-archive:{}", target.path().display());
-    run_tool(&skopeo, &["copy", "--quiet", &format!("containers-storage:{name}"), &to]).await?;
+    run_tool(
+        &skopeo,
+        &[
+            "copy",
+            "--quiet",
+            &format!("containers-storage:{name}"),
+            &to,
+        ],
+    )
+    .await?;
     let path = target.path().to_path_buf();
     let max_unpacked = options.max_unpacked;
     // skopeo replaces the file, so it is opened by name; the guard removes it afterwards.
@@ -120,12 +139,15 @@ pub(crate) fn no_storage(missing: &ImageError) -> ImageError {
 /// Finds a program on `PATH`.
 pub(crate) fn find_tool(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| is_program(file))
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|file| is_program(file))
 }
 
 fn is_program(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    file.metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Runs a tool to its end; it is ended if we are.
@@ -133,7 +155,11 @@ fn is_program(file: &Path) -> bool {
 /// # Errors
 /// `Environment` with its (escaped) complaint if it fails.
 pub(crate) async fn run_tool(program: &Path, arguments: &[&str]) -> Result<(), ImageError> {
-    let name = program.file_name().and_then(OsStr::to_str).unwrap_or("the tool").to_owned();
+    let name = program
+        .file_name()
+        .and_then(OsStr::to_str)
+        .unwrap_or("the tool")
+        .to_owned();
     let output = tokio::process::Command::new(program)
         .args(arguments)
         .stdin(std::process::Stdio::null())

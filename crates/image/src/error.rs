@@ -168,12 +168,18 @@ impl ImageError {
         move |cause| Self::Malformed { what, cause }
     }
 
-    pub(crate) fn file(path: impl Into<PathBuf>, act: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn file(
+        path: impl Into<PathBuf>,
+        act: &'static str,
+    ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |cause| Self::File { path, act, cause }
     }
 
     pub(crate) fn container(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::Malformed { what: what.into(), cause: Malformed::Container(why.into()) }
+        Self::Malformed {
+            what: what.into(),
+            cause: Malformed::Container(why.into()),
+        }
     }
 }

@@ -25,10 +25,16 @@ pub fn config(bytes: &[u8]) {
 
 /// An image reference; one that parses must come back the same from its canonical form.
 pub fn reference(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
     if let Ok(name) = text.parse::<ImageRef>() {
         let again = name.to_string().parse::<ImageRef>();
-        assert_eq!(again.as_ref(), Ok(&name), "the canonical form of a name must mean the name");
+        assert_eq!(
+            again.as_ref(),
+            Ok(&name),
+            "the canonical form of a name must mean the name"
+        );
     }
 }
 

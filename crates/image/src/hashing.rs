@@ -25,6 +25,9 @@ pub(crate) use meter::Meter;
 pub use meter::{Progress, Silent, Snapshot};
 pub(crate) use sink::{BlobSink, HashOnly, Keep, KeptBlob};
 
+/// Bytes of a network answer judged at once.
+const STREAM_PIECE_BYTES: usize = 16 * 1024;
+
 /// How deep an image is checked. Each level includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -87,14 +90,22 @@ impl Jobs {
         if first != second {
             let digest = job.descriptor.digest;
             let what = "the image".to_owned();
-            let cause = Malformed::SizesDiffer { digest, first, second };
+            let cause = Malformed::SizesDiffer {
+                digest,
+                first,
+                second,
+            };
             return Err(ImageError::Malformed { what, cause });
         }
         match (&known.unpack, &job.unpack) {
             (Some((_, expected)), Some((_, found))) if expected != found => {
                 let what = format!("diff ID of layer {}", job.descriptor.digest);
                 let (expected, found) = (expected.clone(), found.clone());
-                Err(ImageError::Differs { what, expected, found })
+                Err(ImageError::Differs {
+                    what,
+                    expected,
+                    found,
+                })
             }
             (None, Some(_)) => {
                 known.unpack = job.unpack;
@@ -168,7 +179,9 @@ pub(crate) async fn run(
         let (work, keep) = (Arc::clone(&work), Arc::clone(&keep));
         running.spawn(async move {
             loop {
-                let Some(job) = work.queue.lock().pop_front() else { return Ok(()) };
+                let Some(job) = work.queue.lock().pop_front() else {
+                    return Ok(());
+                };
                 work.one(job, &*keep).await?;
             }
         });
@@ -200,12 +213,21 @@ impl Work {
         };
         match self.source.blob(&job.descriptor).await? {
             Blob::Passed(file) => self.passed(&job, &file),
-            Blob::File { file, path, offset, size } => {
+            Blob::File {
+                file,
+                path,
+                offset,
+                size,
+            } => {
                 let place = self.source.shown();
                 if size != job.descriptor.size {
                     let (expected, found) = (job.descriptor.size, size);
                     let what = format!("{} in {place}", job.descriptor.digest);
-                    return Err(ImageError::Size { what, expected, found });
+                    return Err(ImageError::Size {
+                        what,
+                        expected,
+                        found,
+                    });
                 }
                 let sink = BlobSink::new(&job, place, &self.budget, keep.open(&job.descriptor)?);
                 let (meter, cancelled) = (Arc::clone(&self.meter), Arc::clone(&self.cancelled));
@@ -217,11 +239,17 @@ impl Work {
             }
             Blob::Stream(mut stream) => {
                 let place = self.source.shown();
-                let mut sink = BlobSink::new(&job, place, &self.budget, keep.open(&job.descriptor)?);
+                let mut sink =
+                    BlobSink::new(&job, place, &self.budget, keep.open(&job.descriptor)?);
                 while let Some(bytes) = stream.next().await {
-                    let bytes = bytes?;
-                    sink.write(&bytes)?;
-                    self.meter.advance(bytes.len() as u64);
+                    for piece in bytes?.chunks(STREAM_PIECE_BYTES) {
+                        sink.write(piece)?;
+                        self.meter.advance(piece.len() as u64);
+                        if job.unpack.is_some() {
+                            // A bomb makes a thousand bytes of each: others must not stall meanwhile.
+                            tokio::task::yield_now().await;
+                        }
+                    }
                 }
                 sink.finish()
             }
@@ -233,16 +261,27 @@ impl Work {
         let what = || format!("{} in {}", job.descriptor.digest, self.source.shown());
         if file.size != job.descriptor.size {
             let (expected, found) = (job.descriptor.size, file.size);
-            return Err(ImageError::Size { what: what(), expected, found });
+            return Err(ImageError::Size {
+                what: what(),
+                expected,
+                found,
+            });
         }
         if file.digest != job.descriptor.digest {
             let (expected, found) = (job.descriptor.digest.clone(), file.digest.clone());
-            return Err(ImageError::Differs { what: what(), expected, found });
+            return Err(ImageError::Differs {
+                what: what(),
+                expected,
+                found,
+            });
         }
         if let Some((packing, expected)) = &job.unpack {
             let refuse = |why: String| {
                 let digest = job.descriptor.digest.clone();
-                ImageError::Malformed { what: what(), cause: Malformed::Compression { digest, why } }
+                ImageError::Malformed {
+                    what: what(),
+                    cause: Malformed::Compression { digest, why },
+                }
             };
             if *packing != Packing::ByContent && *packing != file.packing {
                 return Err(refuse("it is not packed as its media type says".to_owned()));
@@ -250,7 +289,11 @@ impl Work {
             let found = file.unpacked.clone().map_err(refuse)?;
             if found != *expected {
                 let what = format!("diff ID of layer {}", what());
-                return Err(ImageError::Differs { what, expected: expected.clone(), found });
+                return Err(ImageError::Differs {
+                    what,
+                    expected: expected.clone(),
+                    found,
+                });
             }
         }
         self.meter.advance(file.size);
@@ -267,14 +310,18 @@ fn hash_file(
     meter: &Meter,
     cancelled: &AtomicBool,
 ) -> Result<(), ImageError> {
-    let length = usize::try_from(size).unwrap_or(usize::MAX).clamp(1, READ_BUFFER_BYTES);
+    let length = usize::try_from(size)
+        .unwrap_or(usize::MAX)
+        .clamp(1, READ_BUFFER_BYTES);
     let mut buffer = vec![0; length];
     let mut at = 0;
     while at < size {
         if cancelled.load(Ordering::Relaxed) {
             return Err(shutting_down());
         }
-        let want = usize::try_from(size - at).unwrap_or(usize::MAX).min(buffer.len());
+        let want = usize::try_from(size - at)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         std::os::unix::fs::FileExt::read_exact_at(file, &mut buffer[..want], offset + at)
             .map_err(ImageError::file(&path, "read"))?;
         sink.write(&buffer[..want])?;

@@ -27,9 +27,11 @@ mod watch;
 mod testing;
 
 pub use copy::{Copied, CopyOptions, Target, copy};
-pub use describe::{CheckOptions, Checked, Description, Expected, ExpectedPlatform, check, describe};
-pub use engine::EngineOptions;
+pub use describe::{
+    CheckOptions, Checked, Description, Expected, ExpectedPlatform, check, describe,
+};
 pub use digest::{Algorithm, Digest};
+pub use engine::EngineOptions;
 pub use error::{ImageError, Kind};
 pub use hashing::{Level, Progress, Silent, Snapshot};
 pub use manifest::{Descriptor, Malformed, Platform};

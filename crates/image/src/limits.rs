@@ -21,6 +21,9 @@ pub const MAX_CHILDREN: usize = 512;
 /// Layers over all platforms of one image; keeps a description below 16 MiB of memory.
 pub const MAX_TOTAL_LAYERS: usize = 16 * 1024;
 
+/// Manifests and indexes of one image together, bytes. Their annotations are kept in memory while the image is checked.
+pub const MAX_TOTAL_DOCUMENT_BYTES: u64 = 32 * 1024 * 1024;
+
 /// How deep an index may name further indexes. Nobody nests more than once; the digest chain makes real cycles impossible.
 pub const MAX_INDEX_DEPTH: usize = 3;
 

@@ -119,16 +119,19 @@ impl FromStr for ImageRef {
                 Ok(Self::DockerArchive { file, name })
             }
             // No tag and no port starts with a slash: this was meant as a transport or an URL.
-            _ if rest.starts_with('/') && transport != "localhost" => {
-                Err(ReferenceError::Transport(printable(&format!("{transport}:"))))
-            }
+            _ if rest.starts_with('/') && transport != "localhost" => Err(
+                ReferenceError::Transport(printable(&format!("{transport}:"))),
+            ),
             _ => Ok(Self::Registry(text.parse()?)),
         }
     }
 }
 
 /// Splits at the first colon, as skopeo does: a path with a colon in it cannot be named.
-fn path_and_rest<'t>(whole: &str, text: &'t str) -> Result<(PathBuf, Option<&'t str>), ReferenceError> {
+fn path_and_rest<'t>(
+    whole: &str,
+    text: &'t str,
+) -> Result<(PathBuf, Option<&'t str>), ReferenceError> {
     let (path, rest) = match text.split_once(':') {
         Some((path, rest)) => (path, Some(rest)),
         None => (text, None),
@@ -156,7 +159,9 @@ fn layout_name_ok(name: &str) -> bool {
     name.len() <= 255
         && edge(bytes.first())
         && edge(bytes.last())
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._:@/+".contains(byte))
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._:@/+".contains(byte))
 }
 
 impl FromStr for EngineName {

@@ -72,6 +72,29 @@ impl Default for RegistryOptions {
     }
 }
 
+impl RegistryOptions {
+    /// The same with other credentials.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Credentials) -> Self {
+        Self {
+            credentials,
+            ..self
+        }
+    }
+
+    /// The same, trusting further certificates.
+    #[must_use]
+    pub fn with_ca_file(self, ca_file: Option<PathBuf>) -> Self {
+        Self { ca_file, ..self }
+    }
+
+    /// The same, over http or not.
+    #[must_use]
+    pub fn with_plain_http(self, plain_http: bool) -> Self {
+        Self { plain_http, ..self }
+    }
+}
+
 /// See [`RegistryOptions`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NetworkOverride {
@@ -101,13 +124,23 @@ impl RegistryClient {
     /// # Errors
     /// `File` if the CA file cannot be used; `Unreachable` or `Stalled` if a loopback registry does not answer.
     pub async fn connect(registry: &str, options: &RegistryOptions) -> Result<Self, ImageError> {
-        let host = if registry == "docker.io" { DOCKER_HUB_HOST } else { registry };
+        let host = if registry == "docker.io" {
+            DOCKER_HUB_HOST
+        } else {
+            registry
+        };
         let network = Network::new(options)?;
         let scheme = if options.plain_http { "http" } else { "https" };
         let origin = origin(scheme, host)?;
         let session = Session::new(registry, options.credentials.clone());
         let registry = registry.to_owned();
-        let mut client = Self { registry, origin, network, session, idle: options.idle };
+        let mut client = Self {
+            registry,
+            origin,
+            network,
+            session,
+            idle: options.idle,
+        };
         if !options.plain_http && net::is_loopback_name(&client.origin) {
             client.settle_scheme(options.ca_file.is_some()).await?;
         }
@@ -125,15 +158,17 @@ impl RegistryClient {
         self.origin = origin("http", &host_and_port(&secure))?;
         match self.ping().await {
             Ok(StatusCode::OK | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) => Ok(()),
-            // Nobody there at all is told by the second error; a TLS failure by the first.
-            Ok(_) => Err(error),
-            Err(plain) => Err(plain),
+            // If nobody is there at all, the first error says so too.
+            _ => Err(error),
         }
     }
 
     async fn ping(&self) -> Result<StatusCode, ImageError> {
         let url = self.url("");
-        let response = self.network.send(self.network.home()?.get(url), &self.registry, self.idle).await?;
+        let response = self
+            .network
+            .send(self.network.home()?.get(url), &self.registry, self.idle)
+            .await?;
         Ok(response.status())
     }
 
@@ -162,11 +197,19 @@ impl RegistryClient {
         if let Some(expected) = name.digest()
             && found != *expected
         {
-            return Err(ImageError::Differs { what, expected: expected.clone(), found });
+            return Err(ImageError::Differs {
+                what,
+                expected: expected.clone(),
+                found,
+            });
         }
-        let (_, media_type) = parse_document(&bytes, media_type.as_deref())
-            .map_err(ImageError::malformed(what))?;
-        Ok(Resolved { digest: found, media_type, bytes })
+        let (_, media_type) =
+            parse_document(&bytes, media_type.as_deref()).map_err(ImageError::malformed(what))?;
+        Ok(Resolved {
+            digest: found,
+            media_type,
+            bytes,
+        })
     }
 
     pub(crate) async fn document(
@@ -175,14 +218,22 @@ impl RegistryClient {
         descriptor: &Descriptor,
     ) -> Result<Resolved, ImageError> {
         let selector = descriptor.digest.to_string();
-        let (bytes, media_type) = self.manifest(name, &selector, Some(descriptor.size)).await?;
+        let (bytes, media_type) = self
+            .manifest(name, &selector, Some(descriptor.size))
+            .await?;
         let found = Digest::of(descriptor.digest.algorithm(), &bytes);
         let resolved = Resolved::checked(descriptor, bytes, found, &name.repository())?;
         match media_type {
             Some(announced) if announced != descriptor.media_type => {
                 let own = descriptor.media_type.clone();
-                let cause = Malformed::MediaTypeDiffers { announced: printable(&announced), own };
-                Err(ImageError::Malformed { what: selector, cause })
+                let cause = Malformed::MediaTypeDiffers {
+                    announced: printable(&announced),
+                    own,
+                };
+                Err(ImageError::Malformed {
+                    what: selector,
+                    cause,
+                })
             }
             _ => Ok(resolved),
         }
@@ -197,20 +248,30 @@ impl RegistryClient {
         let what = format!("{selector} of {}", name.repository());
         let url = self.url(&format!("{}/manifests/{selector}", name.repo()));
         let call = Call::new(Method::GET, url, &what, pull_scope(name));
-        let call = Call { accept: Some(ACCEPTED), ..call };
+        let call = Call {
+            accept: Some(ACCEPTED),
+            ..call
+        };
         let response = self.send(call, Body::Empty).await?;
         let media_type = content_type(&response, &what)?;
-        let bytes = self.read(response, &what, MAX_DOCUMENT_BYTES).await.map_err(|error| match error {
-            // A child that is longer than announced differs; a root that is too long is no manifest at all.
-            ImageError::TooLarge { .. } if size.is_none() => {
-                let cause = Malformed::TooLarge { limit: MAX_DOCUMENT_BYTES };
-                ImageError::Malformed { what, cause }
-            }
-            ImageError::TooLarge { what, limit } => {
-                ImageError::Size { what, expected: size.unwrap_or_default(), found: limit + 1 }
-            }
-            error => error,
-        })?;
+        let bytes = self
+            .read(response, &what, MAX_DOCUMENT_BYTES)
+            .await
+            .map_err(|error| match error {
+                // A child that is longer than announced differs; a root that is too long is no manifest at all.
+                ImageError::TooLarge { .. } if size.is_none() => {
+                    let cause = Malformed::TooLarge {
+                        limit: MAX_DOCUMENT_BYTES,
+                    };
+                    ImageError::Malformed { what, cause }
+                }
+                ImageError::TooLarge { what, limit } => ImageError::Size {
+                    what,
+                    expected: size.unwrap_or_default(),
+                    found: limit + 1,
+                },
+                error => error,
+            })?;
         Ok((bytes, media_type))
     }
 
@@ -221,7 +282,9 @@ impl RegistryClient {
     ) -> Result<Vec<u8>, ImageError> {
         let what = format!("{} in {}", descriptor.digest, name.repository());
         if descriptor.size > MAX_DOCUMENT_BYTES as u64 {
-            let cause = Malformed::TooLarge { limit: MAX_DOCUMENT_BYTES };
+            let cause = Malformed::TooLarge {
+                limit: MAX_DOCUMENT_BYTES,
+            };
             return Err(ImageError::Malformed { what, cause });
         }
         let mut stream = self.blob(name, descriptor).await?;
@@ -230,11 +293,16 @@ impl RegistryClient {
             bytes.extend_from_slice(&piece?);
             if bytes.len() as u64 > descriptor.size {
                 let (expected, found) = (descriptor.size, bytes.len() as u64);
-                return Err(ImageError::Size { what, expected, found });
+                return Err(ImageError::Size {
+                    what,
+                    expected,
+                    found,
+                });
             }
         }
         let found = Digest::of(descriptor.digest.algorithm(), &bytes);
-        Resolved::checked(descriptor, bytes, found, &name.repository()).map(|resolved| resolved.bytes)
+        Resolved::checked(descriptor, bytes, found, &name.repository())
+            .map(|resolved| resolved.bytes)
     }
 
     /// Streams a blob. Foreign layers are asked of the registry as any other, never of the URLs in their descriptor.
@@ -248,7 +316,8 @@ impl RegistryClient {
         let call = Call::new(Method::GET, url, &what, pull_scope(name));
         let response = match self.send(call, Body::Empty).await {
             Err(ImageError::NotFound { what, place }) if descriptor.foreign => {
-                let what = format!("{what} (a foreign layer, which is never fetched from its own URLs)");
+                let what =
+                    format!("{what} (a foreign layer, which is never fetched from its own URLs)");
                 return Err(ImageError::NotFound { what, place });
             }
             response => response?,
@@ -257,13 +326,21 @@ impl RegistryClient {
     }
 
     /// Reads an answer whole.
-    async fn read(&self, response: Response, what: &str, limit: usize) -> Result<Vec<u8>, ImageError> {
+    async fn read(
+        &self,
+        response: Response,
+        what: &str,
+        limit: usize,
+    ) -> Result<Vec<u8>, ImageError> {
         let mut stream = watched(response, self.registry.clone(), self.idle);
         let mut bytes = Vec::new();
         while let Some(piece) = stream.next().await {
             let piece = piece?;
             if bytes.len() + piece.len() > limit {
-                return Err(ImageError::TooLarge { what: what.to_owned(), limit: limit as u64 });
+                return Err(ImageError::TooLarge {
+                    what: what.to_owned(),
+                    limit: limit as u64,
+                });
             }
             bytes.extend_from_slice(&piece);
         }
@@ -272,12 +349,19 @@ impl RegistryClient {
 
     /// What a registry gives as the reason of a refusal (distribution spec, "Error Codes"), made safe to show.
     async fn explanation(&self, response: Response) -> String {
-        let bytes = self.read(response, "an error answer", MAX_ANSWER_BYTES).await.unwrap_or_default();
+        let bytes = self
+            .read(response, "an error answer", MAX_ANSWER_BYTES)
+            .await
+            .unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let parsed = crate::json::parse_object(&bytes).ok();
         let message = parsed.as_ref().and_then(challenge::error_message);
         let text = printable(message.as_deref().unwrap_or(&text).trim());
-        if text.is_empty() { "no reason given".to_owned() } else { text }
+        if text.is_empty() {
+            "no reason given".to_owned()
+        } else {
+            text
+        }
     }
 
     /// Whether the registry says it has a blob. Only ever used to save an upload.
@@ -324,15 +408,29 @@ fn push_scope(name: &RegistryName) -> String {
 
 /// The media type of an answer, without parameters. Another than the accepted ones is refused before the body is looked at.
 fn content_type(response: &Response, what: &str) -> Result<Option<String>, ImageError> {
-    let Some(value) = response.headers().get(reqwest::header::CONTENT_TYPE) else { return Ok(None) };
+    let Some(value) = response.headers().get(reqwest::header::CONTENT_TYPE) else {
+        return Ok(None);
+    };
     let value = String::from_utf8_lossy(value.as_bytes());
-    let media_type = value.split(';').next().unwrap_or_default().trim().to_owned();
-    let refuse = |cause| Err(ImageError::Malformed { what: what.to_owned(), cause });
+    let media_type = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
+    let refuse = |cause| {
+        Err(ImageError::Malformed {
+            what: what.to_owned(),
+            cause,
+        })
+    };
     if media_type.starts_with("application/vnd.docker.distribution.manifest.v1+") {
         return refuse(Malformed::Schema1);
     }
     if !is_document(&media_type) {
-        return refuse(Malformed::UnknownMediaType { found: printable(&media_type) });
+        return refuse(Malformed::UnknownMediaType {
+            found: printable(&media_type),
+        });
     }
     Ok(Some(media_type))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::archive::{DockerArchive, Layout, Store, PassedFile};
+use crate::archive::{DockerArchive, Layout, PassedFile, Store};
 use crate::digest::Digest;
 use crate::engine::{self, EngineOptions};
 use crate::error::ImageError;
@@ -71,26 +71,47 @@ impl Resolved {
         let what = || format!("{} in {place}", descriptor.digest);
         if bytes.len() as u64 != descriptor.size {
             let (expected, found) = (descriptor.size, bytes.len() as u64);
-            return Err(ImageError::Size { what: what(), expected, found });
+            return Err(ImageError::Size {
+                what: what(),
+                expected,
+                found,
+            });
         }
         if found != descriptor.digest {
             let expected = descriptor.digest.clone();
-            return Err(ImageError::Differs { what: what(), expected, found });
+            return Err(ImageError::Differs {
+                what: what(),
+                expected,
+                found,
+            });
         }
-        Ok(Self { digest: found, media_type: descriptor.media_type.clone(), bytes })
+        Ok(Self {
+            digest: found,
+            media_type: descriptor.media_type.clone(),
+            bytes,
+        })
     }
 
     /// The descriptor of the document.
     #[must_use]
     pub fn descriptor(&self) -> Descriptor {
-        Descriptor::new(&self.media_type, self.digest.clone(), self.bytes.len() as u64)
+        Descriptor::new(
+            &self.media_type,
+            self.digest.clone(),
+            self.bytes.len() as u64,
+        )
     }
 }
 
 /// The bytes of a blob, not yet checked against anything.
 pub(crate) enum Blob {
     /// Part of a file.
-    File { file: File, path: PathBuf, offset: u64, size: u64 },
+    File {
+        file: File,
+        path: PathBuf,
+        offset: u64,
+        size: u64,
+    },
     /// From a network; bounded in time, not in length.
     Stream(BoxStream<'static, Result<Bytes, ImageError>>),
     /// It passed already: this is what was seen.
@@ -104,7 +125,10 @@ pub struct Source {
 }
 
 enum Place {
-    Registry { client: RegistryClient, name: RegistryName },
+    Registry {
+        client: RegistryClient,
+        name: RegistryName,
+    },
     Layout(Layout),
     DockerArchive(DockerArchive),
     /// The same two formats, coming from a local engine.
@@ -128,7 +152,10 @@ impl Source {
             ImageRef::OciDir { dir, tag } => {
                 if !dir.is_dir() {
                     let place = "the file system".to_owned();
-                    return Err(ImageError::NotFound { what: dir.display().to_string(), place });
+                    return Err(ImageError::NotFound {
+                        what: dir.display().to_string(),
+                        place,
+                    });
                 }
                 Place::Layout(Layout::open(Store::Directory(dir), shown.clone(), tag)?)
             }
@@ -211,8 +238,13 @@ impl Source {
     /// Any of [`ImageError`].
     pub async fn document(&self, descriptor: &Descriptor) -> Result<Resolved, ImageError> {
         if descriptor.size > MAX_DOCUMENT_BYTES as u64 {
-            let cause = Malformed::TooLarge { limit: MAX_DOCUMENT_BYTES };
-            return Err(ImageError::Malformed { what: descriptor.digest.to_string(), cause });
+            let cause = Malformed::TooLarge {
+                limit: MAX_DOCUMENT_BYTES,
+            };
+            return Err(ImageError::Malformed {
+                what: descriptor.digest.to_string(),
+                cause,
+            });
         }
         if let Some(data) = &descriptor.data {
             return Ok(Resolved {
@@ -239,7 +271,10 @@ impl Source {
             Place::Registry { client, name } if descriptor.data.is_none() => {
                 client.small_blob(name, descriptor).await
             }
-            _ => self.document(descriptor).await.map(|resolved| resolved.bytes),
+            _ => self
+                .document(descriptor)
+                .await
+                .map(|resolved| resolved.bytes),
         }
     }
 
@@ -254,7 +289,9 @@ impl Source {
                 client.blob(name, descriptor).await.map(Blob::Stream)
             }
             Place::Layout(layout) | Place::EngineLayout(layout) => layout.blob(descriptor),
-            Place::DockerArchive(archive) | Place::EngineArchive(archive) => archive.blob(descriptor),
+            Place::DockerArchive(archive) | Place::EngineArchive(archive) => {
+                archive.blob(descriptor)
+            }
         }
     }
 }
@@ -273,7 +310,9 @@ where
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(ImageError::Environment("the program is shutting down".to_owned())),
+            Err(_) => Err(ImageError::Environment(
+                "the program is shutting down".to_owned(),
+            )),
         },
     }
 }

@@ -5,7 +5,9 @@ mod image;
 mod registry;
 
 pub(crate) use engine::FakeEngine;
-pub(crate) use image::{Made, gzip, image, index_of, layer_of, layout_of, tar_of, zstd};
+pub(crate) use image::{
+    Made, gzip, image, index_of, layer_of, layout_files, layout_of, tar_of, zstd,
+};
 pub(crate) use registry::{Fake, Seen, Tls, stalling, text_answer};
 
 use std::sync::Arc;
@@ -21,11 +23,19 @@ pub(crate) const SHORT: Duration = Duration::from_millis(300);
 /// Options that ask nobody for credentials.
 pub(crate) fn registry_options() -> RegistryOptions {
     let credentials = Credentials::Anonymous;
-    RegistryOptions { idle: SHORT, credentials, ..RegistryOptions::default() }
+    RegistryOptions {
+        idle: SHORT,
+        credentials,
+        ..RegistryOptions::default()
+    }
 }
 
 pub(crate) fn source_options(purpose: Purpose) -> SourceOptions {
-    SourceOptions { registry: registry_options(), purpose, ..SourceOptions::default() }
+    SourceOptions {
+        registry: registry_options(),
+        purpose,
+        ..SourceOptions::default()
+    }
 }
 
 /// Opens a source for copying, with options for tests.
@@ -37,5 +47,7 @@ pub(crate) async fn open_with(
     reference: &str,
     options: &SourceOptions,
 ) -> Result<Arc<Source>, ImageError> {
-    Source::open(&reference.parse().expect("a valid reference"), options).await.map(Arc::new)
+    Source::open(&reference.parse().expect("a valid reference"), options)
+        .await
+        .map(Arc::new)
 }

@@ -18,14 +18,22 @@ pub(crate) struct Window {
 
 impl Window {
     pub(crate) fn new(idle: Duration) -> Self {
-        Self { idle, waited: Duration::ZERO, bytes: 0 }
+        Self {
+            idle,
+            waited: Duration::ZERO,
+            bytes: 0,
+        }
     }
 
     /// Awaits the next item of `stream`; none at its end.
     ///
     /// # Errors
     /// `Stalled` if the window is used up.
-    pub(crate) async fn next<S, T>(&mut self, who: &str, stream: &mut S) -> Result<Option<T>, ImageError>
+    pub(crate) async fn next<S, T>(
+        &mut self,
+        who: &str,
+        stream: &mut S,
+    ) -> Result<Option<T>, ImageError>
     where
         S: Stream<Item = T> + Unpin,
     {
@@ -46,5 +54,8 @@ impl Window {
 }
 
 pub(crate) fn stalled(who: &str, idle: Duration) -> ImageError {
-    ImageError::Stalled { what: who.to_owned(), millis: idle.as_millis() }
+    ImageError::Stalled {
+        what: who.to_owned(),
+        millis: idle.as_millis(),
+    }
 }

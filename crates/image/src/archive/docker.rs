@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use oci_spec::image::{DescriptorBuilder, ImageManifestBuilder, MediaType};
 
-use super::layout::NEW_BLOBS;
 use super::Store;
+use super::layout::NEW_BLOBS;
 use crate::digest::{Digest, Hasher};
 use crate::error::ImageError;
 use crate::json::{Object, Value, parse};
@@ -45,14 +45,21 @@ impl DockerArchive {
             what: printable(what),
             place: place.clone(),
         };
-        let listed = store.document("manifest.json")?.ok_or_else(|| absent("manifest.json"))?;
+        let listed = store
+            .document("manifest.json")?
+            .ok_or_else(|| absent("manifest.json"))?;
         let listed = choose(&listed, &place, name)?;
-        let bytes = store.document(&listed.config)?.ok_or_else(|| absent(&listed.config))?;
+        let bytes = store
+            .document(&listed.config)?
+            .ok_or_else(|| absent(&listed.config))?;
         let what = format!("configuration in {place}");
         let config = parse_config(&bytes).map_err(ImageError::malformed(&what))?;
         if config.diff_ids.len() != listed.layers.len() {
             let (layers, diff_ids) = (listed.layers.len(), config.diff_ids.len());
-            return Err(ImageError::malformed(what)(Malformed::DiffIds { layers, diff_ids }));
+            return Err(ImageError::malformed(what)(Malformed::DiffIds {
+                layers,
+                diff_ids,
+            }));
         }
         let mut names = BTreeMap::new();
         let config_digest = Digest::of(NEW_BLOBS, &bytes);
@@ -67,7 +74,12 @@ impl DockerArchive {
             layers.push(part(media, &digest, size)?);
         }
         let manifest = synthesise(config_part, layers)?;
-        Ok(Self { store, place, manifest, names })
+        Ok(Self {
+            store,
+            place,
+            manifest,
+            names,
+        })
     }
 
     pub(crate) fn resolve(&self) -> Resolved {
@@ -79,7 +91,10 @@ impl DockerArchive {
             return Ok(self.manifest.clone());
         }
         let name = self.name(&descriptor.digest)?;
-        let bytes = self.store.document(name)?.ok_or_else(|| self.absent(&descriptor.digest))?;
+        let bytes = self
+            .store
+            .document(name)?
+            .ok_or_else(|| self.absent(&descriptor.digest))?;
         let found = Digest::of(descriptor.digest.algorithm(), &bytes);
         Resolved::checked(descriptor, bytes, found, &self.place)
     }
@@ -90,11 +105,17 @@ impl DockerArchive {
     }
 
     fn name(&self, digest: &Digest) -> Result<&str, ImageError> {
-        self.names.get(digest).map(String::as_str).ok_or_else(|| self.absent(digest))
+        self.names
+            .get(digest)
+            .map(String::as_str)
+            .ok_or_else(|| self.absent(digest))
     }
 
     fn absent(&self, digest: &Digest) -> ImageError {
-        ImageError::NotFound { what: digest.to_string(), place: self.place.clone() }
+        ImageError::NotFound {
+            what: digest.to_string(),
+            place: self.place.clone(),
+        }
     }
 }
 
@@ -102,13 +123,20 @@ impl DockerArchive {
 fn identify(blob: Blob, diff_id: &Digest) -> Result<(MediaType, Digest, u64), ImageError> {
     let (packing, digest, size) = match blob {
         Blob::Passed(file) => (file.packing, file.digest, file.size),
-        Blob::File { file, path, offset, size } => {
+        Blob::File {
+            file,
+            path,
+            offset,
+            size,
+        } => {
             let mut buffer = vec![0; READ_BUFFER_BYTES];
             let mut hasher = Hasher::new(NEW_BLOBS);
             let mut packing = Packing::Plain;
             let mut at = 0;
             while at < size {
-                let want = usize::try_from(size - at).unwrap_or(usize::MAX).min(buffer.len());
+                let want = usize::try_from(size - at)
+                    .unwrap_or(usize::MAX)
+                    .min(buffer.len());
                 std::os::unix::fs::FileExt::read_exact_at(&file, &mut buffer[..want], offset + at)
                     .map_err(ImageError::file(&path, "read"))?;
                 if at == 0 {
@@ -123,7 +151,9 @@ fn identify(blob: Blob, diff_id: &Digest) -> Result<(MediaType, Digest, u64), Im
             (packing, hasher.finish(), size)
         }
         Blob::Stream(_) => {
-            return Err(ImageError::Environment("an archive cannot be read from a stream".to_owned()));
+            return Err(ImageError::Environment(
+                "an archive cannot be read from a stream".to_owned(),
+            ));
         }
     };
     let media = match packing {
@@ -166,7 +196,11 @@ fn synthesise(
         .map_err(|error| unusable(error.to_string()))?;
     let bytes = serde_json::to_vec(&manifest).map_err(|error| unusable(error.to_string()))?;
     let digest = Digest::of(NEW_BLOBS, &bytes);
-    Ok(Resolved { digest, media_type: OCI_MANIFEST.to_owned(), bytes })
+    Ok(Resolved {
+        digest,
+        media_type: OCI_MANIFEST.to_owned(),
+        bytes,
+    })
 }
 
 fn choose(bytes: &[u8], place: &str, name: Option<&RegistryName>) -> Result<Listed, ImageError> {
@@ -177,14 +211,19 @@ fn choose(bytes: &[u8], place: &str, name: Option<&RegistryName>) -> Result<List
     };
     let mut found = Vec::new();
     for image in &images {
-        let Value::Object(image) = image else { return Err(broken("an image is not an object")) };
+        let Value::Object(image) = image else {
+            return Err(broken("an image is not an object"));
+        };
         image
             .refuse_variants(&["Config", "RepoTags", "Layers"])
             .map_err(ImageError::malformed(&what))?;
-        let tags = texts(image, "RepoTags").ok_or_else(|| broken("RepoTags is not a list of names"))?;
+        let tags =
+            texts(image, "RepoTags").ok_or_else(|| broken("RepoTags is not a list of names"))?;
         let wanted = match name {
             None => true,
-            Some(name) => tags.iter().any(|tag| tag.parse().is_ok_and(|tag: RegistryName| tag == *name)),
+            Some(name) => tags
+                .iter()
+                .any(|tag| tag.parse().is_ok_and(|tag: RegistryName| tag == *name)),
         };
         if wanted {
             found.push(image);
@@ -194,7 +233,10 @@ fn choose(bytes: &[u8], place: &str, name: Option<&RegistryName>) -> Result<List
         [image] => image,
         [] => {
             let what = name.map_or_else(|| "an image".to_owned(), ToString::to_string);
-            return Err(ImageError::NotFound { what, place: place.to_owned() });
+            return Err(ImageError::NotFound {
+                what,
+                place: place.to_owned(),
+            });
         }
         _ => return Err(broken("it holds several images, so name one")),
     };
@@ -204,9 +246,15 @@ fn choose(bytes: &[u8], place: &str, name: Option<&RegistryName>) -> Result<List
     let layers = texts(image, "Layers").ok_or_else(|| broken("Layers is not a list of names"))?;
     if layers.len() > MAX_LAYERS {
         let (found, limit) = (layers.len(), MAX_LAYERS);
-        return Err(ImageError::malformed(what)(Malformed::TooManyLayers { found, limit }));
+        return Err(ImageError::malformed(what)(Malformed::TooManyLayers {
+            found,
+            limit,
+        }));
     }
-    Ok(Listed { config: config.clone(), layers })
+    Ok(Listed {
+        config: config.clone(),
+        layers,
+    })
 }
 
 /// A list of strings; absent and null count as empty.

@@ -20,9 +20,16 @@ pub(crate) struct Layout {
 impl Layout {
     /// # Errors
     /// `NotFound` if there is no `oci-layout`, `Malformed` for another version than 1.0.x.
-    pub(crate) fn open(store: Store, place: String, tag: Option<String>) -> Result<Self, ImageError> {
+    pub(crate) fn open(
+        store: Store,
+        place: String,
+        tag: Option<String>,
+    ) -> Result<Self, ImageError> {
         let Some(mark) = store.document("oci-layout")? else {
-            return Err(ImageError::NotFound { what: "the file oci-layout".to_owned(), place });
+            return Err(ImageError::NotFound {
+                what: "the file oci-layout".to_owned(),
+                place,
+            });
         };
         let what = format!("oci-layout of {place}");
         let mark = parse_object(&mark).map_err(ImageError::malformed(&what))?;
@@ -44,7 +51,8 @@ impl Layout {
             let (what, place) = ("index.json".to_owned(), self.place.clone());
             return Err(ImageError::NotFound { what, place });
         };
-        let (document, _) = parse_document(&bytes, Some(OCI_INDEX)).map_err(ImageError::malformed(&what))?;
+        let (document, _) =
+            parse_document(&bytes, Some(OCI_INDEX)).map_err(ImageError::malformed(&what))?;
         let Document::Index(index) = document else {
             return Err(ImageError::container(what, "it is not an index"));
         };
@@ -66,11 +74,15 @@ impl Layout {
             Some(tag) => format!("tag {}", printable(tag)),
             None => "an image".to_owned(),
         };
-        let first = found
-            .next()
-            .ok_or_else(|| ImageError::NotFound { what: what.clone(), place: self.place.clone() })?;
+        let first = found.next().ok_or_else(|| ImageError::NotFound {
+            what: what.clone(),
+            place: self.place.clone(),
+        })?;
         if found.any(|other| other.digest != first.digest) {
-            return Err(ImageError::container(&self.place, "it holds several images, so name one by its tag"));
+            return Err(ImageError::container(
+                &self.place,
+                "it holds several images, so name one by its tag",
+            ));
         }
         Ok(first)
     }
@@ -78,7 +90,10 @@ impl Layout {
     /// Reads a document by descriptor, checking digest and size.
     pub(crate) fn document(&self, descriptor: &Descriptor) -> Result<Resolved, ImageError> {
         let name = descriptor.digest.layout_path();
-        let bytes = self.store.document(&name)?.ok_or_else(|| self.absent(&descriptor.digest))?;
+        let bytes = self
+            .store
+            .document(&name)?
+            .ok_or_else(|| self.absent(&descriptor.digest))?;
         let found = Digest::of(descriptor.digest.algorithm(), &bytes);
         Resolved::checked(descriptor, bytes, found, &self.place)
     }
@@ -89,7 +104,10 @@ impl Layout {
     }
 
     fn absent(&self, digest: &Digest) -> ImageError {
-        ImageError::NotFound { what: digest.to_string(), place: self.place.clone() }
+        ImageError::NotFound {
+            what: digest.to_string(),
+            place: self.place.clone(),
+        }
     }
 }
 

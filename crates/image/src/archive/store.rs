@@ -66,7 +66,9 @@ impl Store {
     pub(crate) fn open_tar(path: &Path, max_unpacked: u64) -> Result<Self, ImageError> {
         let mut file = open_regular(path)?;
         let mut head = [0; 4];
-        let got = file.read(&mut head).map_err(ImageError::file(path, "read"))?;
+        let got = file
+            .read(&mut head)
+            .map_err(ImageError::file(path, "read"))?;
         let file = open_regular(path)?;
         match sniff(&head[..got]) {
             Packing::Gzip => {
@@ -88,9 +90,14 @@ impl Store {
         let mut target = tempfile::NamedTempFile::new()
             .map_err(ImageError::file(std::env::temp_dir(), "written"))?;
         let copied = std::io::copy(&mut reader.take(limit.saturating_add(1)), &mut target)
-            .map_err(|cause| ImageError::container(path.display().to_string(), cause.to_string()))?;
+            .map_err(|cause| {
+                ImageError::container(path.display().to_string(), cause.to_string())
+            })?;
         if copied > limit {
-            return Err(ImageError::TooLarge { what: path.display().to_string(), limit });
+            return Err(ImageError::TooLarge {
+                what: path.display().to_string(),
+                limit,
+            });
         }
         Self::from_temporary(target)
     }
@@ -119,7 +126,12 @@ impl Store {
     fn index(path: &Path, file: File, temporary: Option<TempPath>) -> Result<Self, ImageError> {
         let shown = path.display().to_string();
         let entries = index_entries(file).map_err(|error| tar_error(&shown, error))?;
-        Ok(Self::Tar(TarIndex { path: path.to_path_buf(), entries, _temporary: temporary, also_temporary: None }))
+        Ok(Self::Tar(TarIndex {
+            path: path.to_path_buf(),
+            entries,
+            _temporary: temporary,
+            also_temporary: None,
+        }))
     }
 
     /// Reads a small file whole; none if there is no such file.
@@ -131,11 +143,21 @@ impl Store {
             let name = passed.follow(name);
             return match (passed.kept.get(name), passed.files.get(name)) {
                 (Some(bytes), _) => Ok(Some(bytes.clone())),
-                (None, Some(_)) => Err(too_large(name)),
+                (None, Some(file)) if file.size > MAX_DOCUMENT_BYTES as u64 => Err(too_large(name)),
+                (None, Some(_)) => Err(ImageError::container(
+                    crate::printable(name),
+                    "it is not a JSON document",
+                )),
                 (None, None) => Ok(None),
             };
         }
-        let Some(Blob::File { file, path, offset, size }) = self.open(name)? else {
+        let Some(Blob::File {
+            file,
+            path,
+            offset,
+            size,
+        }) = self.open(name)?
+        else {
             return Ok(None);
         };
         if size > MAX_DOCUMENT_BYTES as u64 {
@@ -156,17 +178,33 @@ impl Store {
                     return Ok(None);
                 }
                 let file = open_regular(&path)?;
-                let size = file.metadata().map_err(ImageError::file(&path, "read"))?.len();
-                Ok(Some(Blob::File { file, path, offset: 0, size }))
+                let size = file
+                    .metadata()
+                    .map_err(ImageError::file(&path, "read"))?
+                    .len();
+                Ok(Some(Blob::File {
+                    file,
+                    path,
+                    offset: 0,
+                    size,
+                }))
             }
             Self::Tar(index) => {
-                let Some((offset, size)) = index.place(name) else { return Ok(None) };
+                let Some((offset, size)) = index.place(name) else {
+                    return Ok(None);
+                };
                 let file = open_regular(&index.path)?;
-                Ok(Some(Blob::File { file, path: index.path.clone(), offset, size }))
+                Ok(Some(Blob::File {
+                    file,
+                    path: index.path.clone(),
+                    offset,
+                    size,
+                }))
             }
-            Self::Passed(passed) => {
-                Ok(passed.files.get(passed.follow(name)).map(|file| Blob::Passed(file.clone())))
-            }
+            Self::Passed(passed) => Ok(passed
+                .files
+                .get(passed.follow(name))
+                .map(|file| Blob::Passed(file.clone()))),
         }
     }
 }
@@ -174,7 +212,9 @@ impl Store {
 fn too_large(name: &str) -> ImageError {
     ImageError::Malformed {
         what: crate::printable(name),
-        cause: crate::Malformed::TooLarge { limit: MAX_DOCUMENT_BYTES },
+        cause: crate::Malformed::TooLarge {
+            limit: MAX_DOCUMENT_BYTES,
+        },
     }
 }
 
@@ -220,7 +260,10 @@ fn index_entries(file: File) -> Result<BTreeMap<String, Place>, TarError> {
     while let Some(entry) = walker.next()? {
         let place = match entry.kind {
             EntryKind::Directory => continue,
-            EntryKind::File => Place::Data { offset: entry.offset, size: entry.size },
+            EntryKind::File => Place::Data {
+                offset: entry.offset,
+                size: entry.size,
+            },
             EntryKind::Link(target) => Place::Link(target),
         };
         if entries.insert(entry.path.clone(), place).is_some() {
@@ -231,12 +274,19 @@ fn index_entries(file: File) -> Result<BTreeMap<String, Place>, TarError> {
 }
 
 fn twice(name: &str) -> TarError {
-    TarError::Broken(format!("the archive has `{}` twice", crate::printable(name)))
+    TarError::Broken(format!(
+        "the archive has `{}` twice",
+        crate::printable(name)
+    ))
 }
 
 fn tar_error(what: &str, error: TarError) -> ImageError {
     match error {
-        TarError::Read(cause) => ImageError::File { path: PathBuf::from(what), act: "read", cause },
+        TarError::Read(cause) => ImageError::File {
+            path: PathBuf::from(what),
+            act: "read",
+            cause,
+        },
         TarError::Broken(why) => ImageError::container(what, why),
     }
 }
@@ -269,26 +319,36 @@ pub(crate) fn pass<R: Skip>(what: &str, reader: R, how: &Passing) -> Result<Pass
                 };
                 let mut file = FilePassing::new(algorithm, entry.size);
                 loop {
-                    let got = walker.read(&mut buffer).map_err(|error| tar_error(what, error))?;
+                    let got = walker
+                        .read(&mut buffer)
+                        .map_err(|error| tar_error(what, error))?;
                     if got == 0 {
                         break;
                     }
-                    file.take(&buffer[..got], how).map_err(|error| unpack_error(&entry.path, error))?;
+                    file.take(&buffer[..got], how)
+                        .map_err(|error| unpack_error(&entry.path, error))?;
                     (how.advance)(got as u64);
                 }
-                let (file, kept) = file.finish().map_err(|error| unpack_error(&entry.path, error))?;
+                let (file, kept) = file
+                    .finish()
+                    .map_err(|error| unpack_error(&entry.path, error))?;
                 if let Some(kept) = kept {
                     kept_bytes += kept.len();
                     if kept_bytes > MAX_KEPT_BYTES {
                         let limit = MAX_KEPT_BYTES as u64;
-                        return Err(ImageError::TooLarge { what: format!("documents of {what}"), limit });
+                        return Err(ImageError::TooLarge {
+                            what: format!("documents of {what}"),
+                            limit,
+                        });
                     }
                     passed.kept.insert(entry.path.clone(), kept);
                 }
                 passed.files.insert(entry.path.clone(), file).is_none()
             }
         };
-        if !fresh || (passed.links.contains_key(&entry.path) && passed.files.contains_key(&entry.path)) {
+        if !fresh
+            || (passed.links.contains_key(&entry.path) && passed.files.contains_key(&entry.path))
+        {
             return Err(tar_error(what, twice(&entry.path)));
         }
     }
@@ -300,7 +360,11 @@ fn unpack_error(name: &str, error: UnpackError) -> ImageError {
     match error {
         UnpackError::OverBudget(limit) => ImageError::TooLarge { what, limit },
         UnpackError::Broken(why) => ImageError::container(what, why),
-        UnpackError::Output(cause) => ImageError::File { path: PathBuf::from(what), act: "unpacked", cause },
+        UnpackError::Output(cause) => ImageError::File {
+            path: PathBuf::from(what),
+            act: "unpacked",
+            cause,
+        },
     }
 }
 
@@ -318,7 +382,14 @@ struct FilePassing {
 impl FilePassing {
     fn new(algorithm: Algorithm, size: u64) -> Self {
         let kept = (size <= MAX_DOCUMENT_BYTES as u64).then(Vec::new);
-        Self { hasher: Hasher::new(algorithm), size, packing: None, unpacker: None, not_unpacked: "it was not unpacked".to_owned(), kept }
+        Self {
+            hasher: Hasher::new(algorithm),
+            size,
+            packing: None,
+            unpacker: None,
+            not_unpacked: "it was not unpacked".to_owned(),
+            kept,
+        }
     }
 
     fn take(&mut self, bytes: &[u8], how: &Passing) -> Result<(), UnpackError> {
@@ -327,8 +398,12 @@ impl FilePassing {
             self.packing = Some(packing);
             if let (Some(budget), Packing::Gzip | Packing::Zstd) = (&how.unpack, packing) {
                 let budget = Arc::clone(budget);
-                self.unpacker =
-                    Some(Unpacker::new(packing, Algorithm::Sha256, budget, std::io::sink()));
+                self.unpacker = Some(Unpacker::new(
+                    packing,
+                    Algorithm::Sha256,
+                    budget,
+                    std::io::sink(),
+                ));
             }
             // Documents start with a brace or a bracket; a small layer does not.
             if !matches!(bytes.first(), Some(b'{' | b'[')) {
@@ -361,6 +436,14 @@ impl FilePassing {
             None if packing == Packing::Plain => Ok(digest.clone()),
             None => Err(self.not_unpacked),
         };
-        Ok((PassedFile { digest, size: self.size, packing, unpacked }, self.kept))
+        Ok((
+            PassedFile {
+                digest,
+                size: self.size,
+                packing,
+                unpacked,
+            },
+            self.kept,
+        ))
     }
 }

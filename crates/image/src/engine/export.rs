@@ -1,11 +1,11 @@
 //! Reading an image out of an engine: its export streams past once.
 
 use std::io::Read;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::Engine;
 use crate::archive::{Passing, Store, pass};
@@ -34,7 +34,10 @@ impl Engine {
         let engine = self.negotiated().await?;
         let asked = name.to_string();
         let (sender, receiver) = mpsc::channel(PIECES);
-        let reader = PieceReader { receiver, current: Bytes::new() };
+        let reader = PieceReader {
+            receiver,
+            current: Bytes::new(),
+        };
         let what = format!("the export of {asked} from {}", engine.shown);
         let purpose = options.purpose;
         let limit = options.max_unpacked;
@@ -43,7 +46,11 @@ impl Engine {
         drop(sender);
         let consumed = match consumer.await {
             Ok(consumed) => consumed,
-            Err(_) => return Err(ImageError::Environment("the program is shutting down".to_owned())),
+            Err(_) => {
+                return Err(ImageError::Environment(
+                    "the program is shutting down".to_owned(),
+                ));
+            }
         };
         // A broken transfer also breaks the archive; the transfer is the cause.
         pumped?;
@@ -88,22 +95,33 @@ impl Engine {
     where
         S: Stream<Item = T> + Unpin,
     {
-        let mut waited = Duration::ZERO;
+        let start = Instant::now();
         loop {
-            match tokio::time::timeout(self.idle, stream.next()).await {
-                Ok(item) => return Ok(item),
-                Err(_) if waited >= ENGINE_PREPARE_LIMIT => {
-                    return Err(stalled(&self.shown, ENGINE_PREPARE_LIMIT));
-                }
-                Err(_) => self.answered("ping", self.docker.ping()).await.map(drop)?,
+            if let Ok(item) = tokio::time::timeout(self.idle / 2, stream.next()).await {
+                return Ok(item);
             }
-            waited += self.idle;
+            self.alive(start).await?;
+        }
+    }
+
+    /// Whether an engine that has been busy since `start` still answers, and may go on.
+    pub(super) async fn alive(&self, start: Instant) -> Result<(), ImageError> {
+        if start.elapsed() >= ENGINE_PREPARE_LIMIT {
+            return Err(stalled(&self.shown, ENGINE_PREPARE_LIMIT));
+        }
+        // Half the limit was spent waiting, so the answer gets the other half.
+        match tokio::time::timeout(self.idle / 2, self.docker.ping()).await {
+            Err(_) => Err(stalled(&self.shown, self.idle)),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.failure("ping", error)),
         }
     }
 
     /// Settles the API version, which also shows whether anyone is there.
-    pub(super) async fn negotiated(self) -> Result<Self, ImageError> {
-        let docker = self.answered("version", self.docker.clone().negotiate_version()).await?;
+    pub(crate) async fn negotiated(self) -> Result<Self, ImageError> {
+        let docker = self
+            .answered("version", self.docker.clone().negotiate_version())
+            .await?;
         Ok(Self { docker, ..self })
     }
 
@@ -124,16 +142,28 @@ impl Engine {
         use bollard::errors::Error;
         let (place, what) = (self.shown.clone(), crate::printable(what));
         match error {
-            Error::DockerResponseServerError { status_code: 404, .. } => {
-                ImageError::NotFound { what, place }
-            }
-            Error::DockerResponseServerError { status_code: status, message } => {
-                ImageError::Answer { place, status, what, text: crate::printable(&message) }
-            }
-            Error::DockerStreamError { error } => {
-                ImageError::Answer { place, status: 200, what, text: crate::printable(&error) }
-            }
-            error => ImageError::Unreachable { what: place, cause: error.into() },
+            Error::DockerResponseServerError {
+                status_code: 404, ..
+            } => ImageError::NotFound { what, place },
+            Error::DockerResponseServerError {
+                status_code: status,
+                message,
+            } => ImageError::Answer {
+                place,
+                status,
+                what,
+                text: crate::printable(&message),
+            },
+            Error::DockerStreamError { error } => ImageError::Answer {
+                place,
+                status: 200,
+                what,
+                text: crate::printable(&error),
+            },
+            error => ImageError::Unreachable {
+                what: place,
+                cause: error.into(),
+            },
         }
     }
 }
@@ -148,16 +178,30 @@ fn consume(
         Purpose::Copy => {
             let mut target = tempfile::NamedTempFile::new()
                 .map_err(ImageError::file(std::env::temp_dir(), "written"))?;
-            let copied = std::io::copy(&mut (&mut reader).take(limit.saturating_add(1)), &mut target)
-                .map_err(ImageError::file(target.path(), "written"))?;
+            let copied = std::io::copy(
+                &mut (&mut reader).take(limit.saturating_add(1)),
+                &mut target,
+            )
+            .map_err(ImageError::file(target.path(), "written"))?;
             if copied > limit {
-                return Err(ImageError::TooLarge { what: what.to_owned(), limit });
+                return Err(ImageError::TooLarge {
+                    what: what.to_owned(),
+                    limit,
+                });
             }
             Store::from_temporary(target)
         }
         Purpose::Check(level) => {
             let unpack = (level >= Level::L4).then(|| Budget::new(limit));
-            pass(what, reader, &Passing { unpack, advance: Box::new(|_| {}) }).map(Store::Passed)
+            pass(
+                what,
+                reader,
+                &Passing {
+                    unpack,
+                    advance: Box::new(|_| {}),
+                },
+            )
+            .map(Store::Passed)
         }
     }
 }
@@ -186,6 +230,10 @@ impl Read for PieceReader {
 impl Skip for PieceReader {
     fn skip(&mut self, count: u64) -> std::io::Result<()> {
         let skipped = std::io::copy(&mut self.by_ref().take(count), &mut std::io::sink())?;
-        if skipped < count { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+        if skipped < count {
+            Err(std::io::ErrorKind::UnexpectedEof.into())
+        } else {
+            Ok(())
+        }
     }
 }

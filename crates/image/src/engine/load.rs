@@ -2,23 +2,22 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bollard::query_parameters::{ImportImageOptions, RemoveImageOptions, TagImageOptionsBuilder};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::Engine;
 use crate::copy::{LAYOUT_MARK, Stage, Tarring, entry, index_of, staged_files};
 use crate::describe::PlatformImage;
 use crate::digest::Digest;
 use crate::error::ImageError;
-use crate::limits::ENGINE_PREPARE_LIMIT;
 use crate::manifest::Descriptor;
 use crate::reference::RegistryName;
 use crate::source::blocking;
-use crate::watch::stalled;
 
 /// Pieces between the archive's writer and the connection.
 const PIECES: usize = 8;
@@ -38,7 +37,7 @@ impl Engine {
         image: PlatformImage,
         name: &RegistryName,
     ) -> Result<String, ImageError> {
-        let engine = self.negotiated().await?;
+        let engine = self;
         let candidates = [&root.digest, &image.manifest.digest, &image.config.digest];
         let candidates = candidates.map(Digest::to_string);
         let before = engine.find(&candidates).await?;
@@ -59,7 +58,10 @@ impl Engine {
         image: &PlatformImage,
         name: &RegistryName,
     ) -> Result<String, ImageError> {
-        let other = |why: &str| ImageError::Other { place: self.shown.clone(), why: why.to_owned() };
+        let other = |why: &str| ImageError::Other {
+            place: self.shown.clone(),
+            why: why.to_owned(),
+        };
         let Some((id, layers)) = self.find(candidates).await? else {
             return Err(other("after loading it does not have the image"));
         };
@@ -68,8 +70,12 @@ impl Engine {
             return Err(other("after loading its layers are not the recorded ones"));
         }
         let tag = name.tag().unwrap_or("latest");
-        let options = TagImageOptionsBuilder::default().repo(&name.repository()).tag(tag).build();
-        self.answered("tag", self.docker.tag_image(&id, Some(options))).await?;
+        let options = TagImageOptionsBuilder::default()
+            .repo(&name.repository())
+            .tag(tag)
+            .build();
+        self.answered("tag", self.docker.tag_image(&id, Some(options)))
+            .await?;
         let shown = name.tagged().to_string();
         match self.find(std::slice::from_ref(&shown)).await? {
             Some((named, _)) if named == id => Ok(format!("{shown} in {}", self.shown)),
@@ -82,7 +88,10 @@ impl Engine {
         for name in names {
             match self.answered(name, self.docker.inspect_image(name)).await {
                 Ok(found) => {
-                    let layers = found.root_fs.and_then(|root| root.layers).unwrap_or_default();
+                    let layers = found
+                        .root_fs
+                        .and_then(|root| root.layers)
+                        .unwrap_or_default();
                     return Ok(found.id.map(|id| (id, layers)));
                 }
                 Err(ImageError::NotFound { .. }) => {}
@@ -94,7 +103,10 @@ impl Engine {
 
     async fn remove(&self, candidates: &[String]) {
         for candidate in candidates {
-            let options = RemoveImageOptions { force: true, ..RemoveImageOptions::default() };
+            let options = RemoveImageOptions {
+                force: true,
+                ..RemoveImageOptions::default()
+            };
             let removed = self.docker.remove_image(candidate, Some(options), None);
             if let Err(error) = self.answered(candidate, removed).await
                 && !matches!(error, ImageError::NotFound { .. })
@@ -113,25 +125,33 @@ impl Engine {
         let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(PIECES);
         let (root, image) = (root.clone(), image.clone());
         let writer = tokio::spawn(blocking(move || {
-            let output = PieceWriter { sender, piece: Vec::with_capacity(PIECE_BYTES) };
+            let output = PieceWriter {
+                sender,
+                piece: Vec::with_capacity(PIECE_BYTES),
+            };
             write_archive(&stage, &root, &image, output)
         }));
-        let body = tokio_stream::wrappers::ReceiverStream::new(receiver);
-        let options = ImportImageOptions { quiet: true, platform: None };
+        let moved = Arc::new(AtomicBool::new(false));
+        let taken = Arc::clone(&moved);
+        let body = tokio_stream::wrappers::ReceiverStream::new(receiver)
+            .inspect(move |_| taken.store(true, Ordering::Relaxed));
+        let options = ImportImageOptions {
+            quiet: true,
+            platform: None,
+        };
         let mut answers = Box::pin(self.docker.import_image_stream(options, body, None));
-        let mut waited = Duration::ZERO;
+        let mut busy = Instant::now();
         let result = loop {
-            match tokio::time::timeout(self.idle, answers.next()).await {
+            match tokio::time::timeout(self.idle / 2, answers.next()).await {
                 Ok(None) => break Ok(()),
-                Ok(Some(Ok(_))) => waited = Duration::ZERO,
+                Ok(Some(Ok(_))) => busy = Instant::now(),
                 Ok(Some(Err(error))) => break Err(self.failure("load", error)),
-                Err(_) if waited >= ENGINE_PREPARE_LIMIT => {
-                    break Err(stalled(&self.shown, ENGINE_PREPARE_LIMIT));
-                }
                 // An engine takes in whole layers before it says anything. Meanwhile it must answer pings.
                 Err(_) => {
-                    waited += self.idle;
-                    if let Err(error) = self.answered("ping", self.docker.ping()).await {
+                    if moved.swap(false, Ordering::Relaxed) {
+                        busy = Instant::now();
+                    }
+                    if let Err(error) = self.alive(busy).await {
                         break Err(error);
                     }
                 }
@@ -140,7 +160,9 @@ impl Engine {
         drop(answers);
         let written = match writer.await {
             Ok(written) => written,
-            Err(_) => Err(ImageError::Environment("the program is shutting down".to_owned())),
+            Err(_) => Err(ImageError::Environment(
+                "the program is shutting down".to_owned(),
+            )),
         };
         // If the engine refused, the writer fails for want of a reader.
         result?;
@@ -158,7 +180,11 @@ fn write_archive(
     let mut tar = Tarring::new(output);
     tar.bytes("oci-layout", LAYOUT_MARK.as_bytes())?;
     tar.bytes("index.json", &index_of(&[entry(root, None)]))?;
-    let layers: Vec<String> = image.layers.iter().map(|layer| layer.digest.layout_path()).collect();
+    let layers: Vec<String> = image
+        .layers
+        .iter()
+        .map(|layer| layer.digest.layout_path())
+        .collect();
     let listed = serde_json::json!([{
         "Config": image.config.digest.layout_path(),
         "RepoTags": null,
@@ -169,7 +195,9 @@ fn write_archive(
         tar.file(&name, &path)?;
     }
     let send = ImageError::file("the archive for the engine", "sent");
-    tar.finish().and_then(|mut output| output.flush()).map_err(send)
+    tar.finish()
+        .and_then(|mut output| output.flush())
+        .map_err(send)
 }
 
 /// Hands what is written to the connection, piece by piece.
@@ -192,6 +220,8 @@ impl Write for PieceWriter {
             return Ok(());
         }
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES));
-        self.sender.blocking_send(Ok(piece.into())).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+        self.sender
+            .blocking_send(Ok(piece.into()))
+            .map_err(|_| std::io::ErrorKind::BrokenPipe.into())
     }
 }

@@ -62,7 +62,9 @@ impl Meter {
     pub(crate) fn advance(&self, bytes: u64) {
         self.done.fetch_add(bytes, Ordering::Relaxed);
         // Whoever does not get the lock need not report: another thread is just doing so.
-        let Some(mut last) = self.last.try_lock() else { return };
+        let Some(mut last) = self.last.try_lock() else {
+            return;
+        };
         if last.is_none_or(|last| last.elapsed() >= REPORT_EVERY) {
             *last = Some(Instant::now());
             drop(last);
@@ -72,15 +74,13 @@ impl Meter {
 
     pub(crate) fn report(&self) {
         let done = self.done.load(Ordering::Relaxed);
-        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let millis = u64::try_from(self.start.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
         self.progress.update(Snapshot {
             done,
             total: self.total.load(Ordering::Relaxed),
             bytes_per_second: done.saturating_mul(1000) / millis,
         });
-    }
-
-    pub(crate) fn done(&self) -> u64 {
-        self.done.load(Ordering::Relaxed)
     }
 }

@@ -80,7 +80,9 @@ pub enum Malformed {
         cause: DigestError,
     },
     /// Docker schema 1: signed text of another age, whose digest does not cover its bytes.
-    #[error("the document is a Docker schema 1 manifest, which is not accepted: push the image again")]
+    #[error(
+        "the document is a Docker schema 1 manifest, which is not accepted: push the image again"
+    )]
     Schema1,
     /// `schemaVersion` is not 2.
     #[error("`schemaVersion` is {found}, not 2")]
@@ -89,7 +91,9 @@ pub enum Malformed {
         found: u64,
     },
     /// Parts of a manifest and of an index in one document (CVE-2021-41190).
-    #[error("the document has `manifests` beside `layers` or `config`: it would mean different images to different tools")]
+    #[error(
+        "the document has `manifests` beside `layers` or `config`: it would mean different images to different tools"
+    )]
     Ambiguous,
     /// `mediaType` inside differs from how the document was announced.
     #[error("the document calls itself {own} but was announced as {announced}")]

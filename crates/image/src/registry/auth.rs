@@ -16,7 +16,6 @@ use crate::error::ImageError;
 use crate::json::{Value, parse_object};
 use crate::limits::{MAX_ANSWER_BYTES, MAX_REDIRECTS, MAX_TOKEN_BYTES};
 use crate::printable;
-use crate::source::blocking;
 use crate::watch::stalled;
 
 /// The key under which Docker's tools file credentials for Docker Hub.
@@ -65,23 +64,37 @@ impl Session {
             return Ok(looked.clone());
         }
         let (registry, source) = (self.registry.clone(), self.source.clone());
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        // A thread of its own: the runtime would wait for a helper that hangs when it shuts down.
+        std::thread::spawn(move || {
+            // Nobody listens any more if the helper took too long.
+            let _ = sender.send(look_up(&registry, &source));
+        });
         // A credential helper is a foreign program: it gets as long as any peer.
-        let looked = tokio::time::timeout(idle, blocking(move || Ok(look_up(&registry, &source))));
-        let looked = looked.await.map_err(|_| stalled("the credential helper", idle))??;
+        let looked = match tokio::time::timeout(idle, receiver).await {
+            Ok(Ok(looked)) => looked,
+            Ok(Err(_)) | Err(_) => return Err(stalled("the credential helper", idle)),
+        };
         *found = Some(looked.clone());
         Ok(looked)
     }
 }
 
 fn look_up(registry: &str, source: &Credentials) -> Looked {
-    let key = if registry == "docker.io" { DOCKER_HUB_KEY } else { registry };
+    let key = if registry == "docker.io" {
+        DOCKER_HUB_KEY
+    } else {
+        registry
+    };
     let result = match source {
         Credentials::Anonymous => {
-            return Looked { secret: None, hint: "no credentials were to be used".to_owned() };
+            return Looked {
+                secret: None,
+                hint: "no credentials were to be used".to_owned(),
+            };
         }
-        Credentials::DockerConfig => docker_credential::get_credential(key).or_else(|error| {
-            docker_credential::get_podman_credential(key).map_err(|_| error)
-        }),
+        Credentials::DockerConfig => docker_credential::get_credential(key)
+            .or_else(|error| docker_credential::get_podman_credential(key).map_err(|_| error)),
         Credentials::ConfigFile(path) => match File::open(path) {
             Ok(file) => docker_credential::get_credential_from_reader(file, key),
             Err(_) => Err(CredentialRetrievalError::ConfigReadError),
@@ -96,7 +109,10 @@ fn look_up(registry: &str, source: &Credentials) -> Looked {
             hint: "the identity token of docker's configuration was not accepted".to_owned(),
             secret: Some(Secret::Identity(token)),
         },
-        Err(error) => Looked { secret: None, hint: hint(registry, &error) },
+        Err(error) => Looked {
+            secret: None,
+            hint: hint(registry, &error),
+        },
     }
 }
 
@@ -138,15 +154,23 @@ impl RegistryClient {
                 basic(user, password).ok_or_else(unauthorized)?
             }
             (Some(Challenge::Bearer { realm, service }), secret) => {
-                let reach = refused.remote_addr().map_or(Reach::Public, |peer| Reach::of(peer.ip()));
+                let reach = refused
+                    .remote_addr()
+                    .map_or(Reach::Public, |peer| Reach::of(peer.ip()));
                 let realm = self.realm(&realm, reach)?;
-                let token = self.token(realm, service.as_deref(), scope, secret.as_ref()).await;
+                let token = self
+                    .token(realm, service.as_deref(), scope, secret.as_ref())
+                    .await;
                 let token = token?.ok_or_else(unauthorized)?;
                 secret_header(&format!("Bearer {token}")).ok_or_else(unauthorized)?
             }
             _ => return Err(unauthorized()),
         };
-        self.session.headers.lock().await.insert(scope.to_owned(), header);
+        self.session
+            .headers
+            .lock()
+            .await
+            .insert(scope.to_owned(), header);
         Ok(())
     }
 
@@ -177,7 +201,9 @@ impl RegistryClient {
         let same_host = url.host_str() == self.origin.host_str();
         match url.scheme() {
             "https" if same_host => Ok((url, self.network.home()?)),
-            "http" if same_host && self.origin.scheme() == "http" => Ok((url, self.network.home()?)),
+            "http" if same_host && self.origin.scheme() == "http" => {
+                Ok((url, self.network.home()?))
+            }
             "https" => {
                 let client = self.network.elsewhere(&url, reach).map_err(refuse)?;
                 Ok((url, client))
@@ -213,16 +239,33 @@ impl RegistryClient {
                 }
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(None),
                 status => {
-                    let (what, text) = (format!("a token for {scope}"), self.explanation(response).await);
-                    Err(ImageError::Answer { place: who, status: status.as_u16(), what, text })
+                    let (what, text) = (
+                        format!("a token for {scope}"),
+                        self.explanation(response).await,
+                    );
+                    Err(ImageError::Answer {
+                        place: who,
+                        status: status.as_u16(),
+                        what,
+                        text,
+                    })
                 }
             };
         }
         let why = "it is an endless chain";
-        Err(ImageError::Redirect { place: who, target: printable(url.as_str()), why })
+        Err(ImageError::Redirect {
+            place: who,
+            target: printable(url.as_str()),
+            why,
+        })
     }
 
-    fn token_redirect(&self, realm: &Url, from: &Url, response: &Response) -> Result<Url, ImageError> {
+    fn token_redirect(
+        &self,
+        realm: &Url,
+        from: &Url,
+        response: &Response,
+    ) -> Result<Url, ImageError> {
         let location = super::send::location(from, response);
         let refuse = |target: String, why| ImageError::Redirect {
             place: format!("the token server {}", host_and_port(realm)),
@@ -258,7 +301,9 @@ fn token_request(
             .append_pair("scope", scope);
         let body = form.query().unwrap_or_default().to_owned();
         let request = client.post(url.clone());
-        return request.header("Content-Type", "application/x-www-form-urlencoded").body(body);
+        return request
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(body);
     }
     let mut url = url.clone();
     if url.query_pairs().all(|(key, _)| key != "scope") {
@@ -282,7 +327,10 @@ fn token_request(
 
 fn token_of(bytes: &[u8]) -> Option<String> {
     let object = parse_object(bytes).ok()?;
-    let token = [object.get("token"), object.get("access_token")].into_iter().flatten().next()?;
+    let token = [object.get("token"), object.get("access_token")]
+        .into_iter()
+        .flatten()
+        .next()?;
     match token {
         Value::String(token) if !token.is_empty() && token.len() <= MAX_TOKEN_BYTES => {
             Some(token.clone())

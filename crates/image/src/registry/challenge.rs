@@ -12,14 +12,19 @@ const MAX_MESSAGES: usize = 3;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Challenge {
     Basic,
-    Bearer { realm: String, service: Option<String> },
+    Bearer {
+        realm: String,
+        service: Option<String>,
+    },
 }
 
 /// Picks the challenge to answer: Bearer if there is one, else Basic.
 pub(crate) fn parse_challenges<'h>(headers: impl Iterator<Item = &'h [u8]>) -> Option<Challenge> {
     let mut best = None;
     for header in headers {
-        let Ok(header) = std::str::from_utf8(header) else { continue };
+        let Ok(header) = std::str::from_utf8(header) else {
+            continue;
+        };
         if header.len() > MAX_TOKEN_BYTES {
             continue;
         }
@@ -27,7 +32,10 @@ pub(crate) fn parse_challenges<'h>(headers: impl Iterator<Item = &'h [u8]>) -> O
         if scheme.eq_ignore_ascii_case("bearer") {
             let mut parameters = parse_parameters(parameters);
             if let Some(realm) = parameters.remove("realm") {
-                return Some(Challenge::Bearer { realm, service: parameters.remove("service") });
+                return Some(Challenge::Bearer {
+                    realm,
+                    service: parameters.remove("service"),
+                });
             }
         } else if scheme.eq_ignore_ascii_case("basic") {
             best = Some(Challenge::Basic);
@@ -41,7 +49,11 @@ fn parse_parameters(text: &str) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::new();
     let mut rest = text;
     while let Some((key, after)) = rest.split_once('=') {
-        let key = key.trim().trim_start_matches(',').trim().to_ascii_lowercase();
+        let key = key
+            .trim()
+            .trim_start_matches(',')
+            .trim()
+            .to_ascii_lowercase();
         let (value, after) = match after.trim_start().strip_prefix('"') {
             Some(quoted) => unquote(quoted),
             None => {
@@ -70,7 +82,9 @@ fn unquote(text: &str) -> (String, &str) {
 
 /// The messages of `{"errors":[{"code","message"}]}`.
 pub(crate) fn error_message(object: &Object) -> Option<String> {
-    let Value::Array(errors) = object.get("errors")? else { return None };
+    let Value::Array(errors) = object.get("errors")? else {
+        return None;
+    };
     let texts: Vec<String> = errors
         .iter()
         .filter_map(|error| match error {
@@ -78,7 +92,9 @@ pub(crate) fn error_message(object: &Object) -> Option<String> {
                 (Some(Value::String(code)), Some(Value::String(message))) => {
                     Some(format!("{code}: {message}"))
                 }
-                (Some(Value::String(text)), _) | (_, Some(Value::String(text))) => Some(text.clone()),
+                (Some(Value::String(text)), _) | (_, Some(Value::String(text))) => {
+                    Some(text.clone())
+                }
                 _ => None,
             },
             _ => None,

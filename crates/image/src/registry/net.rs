@@ -50,7 +50,9 @@ impl Reach {
 
 /// An IPv4 address in IPv6 clothes is judged as what it is.
 fn canonical(address: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = address else { return address };
+    let IpAddr::V6(v6) = address else {
+        return address;
+    };
     let segments = v6.segments();
     let embedded = |high: u16, low: u16| {
         let [a, b] = high.to_be_bytes();
@@ -119,7 +121,10 @@ pub(super) fn is_loopback_name(url: &Url) -> bool {
 /// The address of an URL whose host is one.
 fn literal(url: &Url) -> Option<IpAddr> {
     let host = url.host_str()?;
-    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    host.trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse()
+        .ok()
 }
 
 /// The clients of one registry, one for each reach.
@@ -148,7 +153,12 @@ impl Network {
             }
         };
         let clients = [OnceLock::new(), OnceLock::new(), OnceLock::new()];
-        Ok(Self { certificates, idle: options.idle, changed: options.network.clone(), clients })
+        Ok(Self {
+            certificates,
+            idle: options.idle,
+            changed: options.network.clone(),
+            clients,
+        })
     }
 
     /// The client for the registry itself.
@@ -163,7 +173,10 @@ impl Network {
     pub(super) fn elsewhere(&self, url: &Url, reach: Reach) -> Result<&Client, &'static str> {
         if let Some(address) = literal(url) {
             let port = url.port_or_known_default().unwrap_or_default();
-            let counted = self.changed.public.contains(&SocketAddr::new(address, port));
+            let counted = self
+                .changed
+                .public
+                .contains(&SocketAddr::new(address, port));
             if !counted && !reach.allows(address) {
                 return Err("its address is not a public one");
             }
@@ -185,7 +198,10 @@ impl Network {
     }
 
     fn build(&self, reach: Reach) -> reqwest::Result<Client> {
-        let resolver = Resolver { reach, changed: self.changed.clone() };
+        let resolver = Resolver {
+            reach,
+            changed: self.changed.clone(),
+        };
         Client::builder()
             .user_agent(concat!("hanse/", env!("CARGO_PKG_VERSION")))
             // Redirects and proxies change who is spoken to: the first are followed by our rules, the second are not used.
@@ -227,7 +243,10 @@ pub(super) fn unreachable(who: &str, idle: Duration, error: reqwest::Error) -> I
     if error.is_timeout() {
         return stalled(who, idle);
     }
-    ImageError::Unreachable { what: who.to_owned(), cause: error.without_url().into() }
+    ImageError::Unreachable {
+        what: who.to_owned(),
+        cause: error.without_url().into(),
+    }
 }
 
 /// Resolves names and drops the addresses that are out of reach, so that a name cannot be rebound between check and use.
@@ -244,8 +263,12 @@ impl Resolve for Resolver {
         Box::pin(async move {
             // The name of this machine is never asked of anyone else.
             let found: Vec<SocketAddr> = if host == "localhost" {
-                vec![(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()]
-            } else if let Some((_, address)) = changed.hosts.iter().find(|(name, _)| *name == host) {
+                vec![
+                    (Ipv4Addr::LOCALHOST, 0).into(),
+                    (Ipv6Addr::LOCALHOST, 0).into(),
+                ]
+            } else if let Some((_, address)) = changed.hosts.iter().find(|(name, _)| *name == host)
+            {
                 vec![*address]
             } else {
                 tokio::net::lookup_host((host.as_str(), 0)).await?.collect()

@@ -37,7 +37,10 @@ pub struct PushOptions {
 
 impl Default for PushOptions {
     fn default() -> Self {
-        Self { registry: RegistryOptions::default(), progress: Arc::new(Silent) }
+        Self {
+            registry: RegistryOptions::default(),
+            progress: Arc::new(Silent),
+        }
     }
 }
 
@@ -69,38 +72,64 @@ pub async fn push(
         && *expected != description.root.digest
     {
         let (what, found) = (source.shown().to_owned(), description.root.digest);
-        return Err(ImageError::Differs { what, expected: expected.clone(), found });
+        return Err(ImageError::Differs {
+            what,
+            expected: expected.clone(),
+            found,
+        });
     }
     if !description.absent.is_empty() {
         let what = format!("{} of an index", description.absent[0].digest);
-        return Err(ImageError::NotFound { what, place: source.shown().to_owned() });
+        return Err(ImageError::NotFound {
+            what,
+            place: source.shown().to_owned(),
+        });
     }
     let client = RegistryClient::connect(to.registry(), &options.registry).await?;
     let meter = Meter::new(Arc::clone(&options.progress));
     let jobs = blobs(&description)?;
     meter.expect(jobs.bytes());
-    let pusher = Pusher { client: &client, source, to, meter: &meter };
+    let pusher = Pusher {
+        client: &client,
+        source,
+        to,
+        meter: &meter,
+    };
     let sizes = futures::stream::iter(jobs.largest_first())
         .map(|job| pusher.blob(job.descriptor))
         .buffer_unordered(NETWORK_WORKERS)
         .try_fold((0, 0), |(uploaded, reused), (sent, size)| async move {
-            Ok(if sent { (uploaded + size, reused) } else { (uploaded, reused + size) })
+            Ok(if sent {
+                (uploaded + size, reused)
+            } else {
+                (uploaded, reused + size)
+            })
         });
     let (uploaded, reused) = sizes.await?;
     pusher.documents(&description).await?;
     meter.report();
     pusher.confirm(&description).await?;
-    Ok(Pushed { description, uploaded, reused })
+    Ok(Pushed {
+        description,
+        uploaded,
+        reused,
+    })
 }
 
 fn blobs(description: &Description) -> Result<Jobs, ImageError> {
     let mut jobs = Jobs::default();
     let images = description.platforms.iter();
     let images = images.flat_map(|image| std::iter::once(&image.config).chain(&image.layers));
-    let attached = description.attestations.iter().chain(&description.artifacts);
+    let attached = description
+        .attestations
+        .iter()
+        .chain(&description.artifacts);
     let attached = attached.flat_map(|part| std::iter::once(&part.config).chain(&part.blobs));
     for descriptor in images.chain(attached) {
-        jobs.add(Job { descriptor: descriptor.clone(), unpack: None })?;
+        jobs.add(Job {
+            descriptor: descriptor.clone(),
+            unpack: None,
+        })?;
     }
     Ok(jobs)
 }
@@ -127,7 +156,10 @@ impl Pusher<'_> {
         }
         let target = self.target(&start)?;
         match self.send_whole(&descriptor, target).await {
-            Err(ImageError::Answer { status: 405 | 411 | 413 | 501, .. }) => {
+            Err(ImageError::Answer {
+                status: 405 | 411 | 413 | 501,
+                ..
+            }) => {
                 let again = self.start(&descriptor).await?;
                 let target = self.target(&again)?;
                 self.send_chunks(&descriptor, target).await?;
@@ -140,7 +172,9 @@ impl Pusher<'_> {
     /// Opens an upload; asks to mount the blob instead if it comes from the same registry. 201 means it was mounted.
     async fn start(&self, descriptor: &Descriptor) -> Result<Response, ImageError> {
         let what = self.what(descriptor);
-        let mut url = self.client.url(&format!("{}/blobs/uploads/", self.to.repo()));
+        let mut url = self
+            .client
+            .url(&format!("{}/blobs/uploads/", self.to.repo()));
         let mut scope = push_scope(self.to);
         if let Some((_, from)) = self.source.registry()
             && from.registry() == self.to.registry()
@@ -151,7 +185,9 @@ impl Pusher<'_> {
                 .append_pair("from", from.repo());
             scope.push_str(&format!(" repository:{}:pull", from.repo()));
         }
-        self.client.send(Call::new(Method::POST, url, &what, scope), Body::Empty).await
+        self.client
+            .send(Call::new(Method::POST, url, &what, scope), Body::Empty)
+            .await
     }
 
     /// Where the upload goes on: only ever at the registry itself, because credentials go with it.
@@ -162,9 +198,10 @@ impl Pusher<'_> {
         };
         match location(&self.client.origin, response) {
             None => refuse("nowhere".to_owned(), "it names no usable address"),
-            Some(target) if target.origin() != self.client.origin.origin() => {
-                refuse(printable(target.as_str()), "uploads go to the registry itself only")
-            }
+            Some(target) if target.origin() != self.client.origin.origin() => refuse(
+                printable(target.as_str()),
+                "uploads go to the registry itself only",
+            ),
             Some(target) => Ok(target),
         }
     }
@@ -177,10 +214,19 @@ impl Pusher<'_> {
         let (stream, fault) = self.open(descriptor).await?;
         let sent = Arc::new(AtomicU64::new(0));
         let counted = counted(stream, Arc::clone(&sent), Arc::clone(self.meter));
-        let upload = Upload { length: descriptor.size, stream: counted, sent };
+        let upload = Upload {
+            length: descriptor.size,
+            stream: counted,
+            sent,
+        };
         let url = with_digest(target, descriptor);
         // The token for uploading was got when the upload was opened.
-        let call = Call::new(Method::PUT, url, &self.what(descriptor), push_scope(self.to));
+        let call = Call::new(
+            Method::PUT,
+            url,
+            &self.what(descriptor),
+            push_scope(self.to),
+        );
         let result = self.client.send(call, Body::Stream(upload)).await;
         if let Some(fault) = fault.lock().take() {
             return Err(fault);
@@ -201,13 +247,17 @@ impl Pusher<'_> {
                 Some(Ok(piece)) => chunk.extend_from_slice(&piece),
                 Some(Err(error)) => {
                     let fault = fault.lock().take();
-                    return Err(fault.unwrap_or_else(|| ImageError::file("the upload", "read")(error)));
+                    return Err(
+                        fault.unwrap_or_else(|| ImageError::file("the upload", "read")(error))
+                    );
                 }
                 None => {}
             }
             if !chunk.is_empty() && (last || chunk.len() >= UPLOAD_CHUNK_BYTES) {
                 let bytes = chunk.split().freeze();
-                target = self.send_chunk(descriptor, target, at, bytes.clone()).await?;
+                target = self
+                    .send_chunk(descriptor, target, at, bytes.clone())
+                    .await?;
                 at += bytes.len() as u64;
                 self.meter.advance(bytes.len() as u64);
             }
@@ -217,7 +267,10 @@ impl Pusher<'_> {
         }
         let url = with_digest(target, descriptor);
         let (what, scope) = (self.what(descriptor), push_scope(self.to));
-        self.client.send(Call::new(Method::PUT, url, &what, scope), Body::Empty).await.map(drop)
+        self.client
+            .send(Call::new(Method::PUT, url, &what, scope), Body::Empty)
+            .await
+            .map(drop)
     }
 
     async fn send_chunk(
@@ -231,7 +284,10 @@ impl Pusher<'_> {
         let headers: Vec<(HeaderName, String)> = vec![(CONTENT_RANGE, range)];
         let body = Body::Whole(bytes, "application/octet-stream");
         let (what, scope) = (self.what(descriptor), push_scope(self.to));
-        let call = Call { headers, ..Call::new(Method::PATCH, target, &what, scope) };
+        let call = Call {
+            headers,
+            ..Call::new(Method::PATCH, target, &what, scope)
+        };
         let response = self.client.send(call, body).await?;
         self.target(&response)
     }
@@ -243,7 +299,12 @@ impl Pusher<'_> {
     ) -> Result<(BoxStream<'static, Result<Bytes, std::io::Error>>, Fault), ImageError> {
         let stream = match self.source.blob(descriptor).await? {
             Blob::Stream(stream) => stream,
-            Blob::File { file, path, offset, size } => {
+            Blob::File {
+                file,
+                path,
+                offset,
+                size,
+            } => {
                 let mut file = tokio::fs::File::from_std(file);
                 let shown = path.clone();
                 file.seek(std::io::SeekFrom::Start(offset))
@@ -272,25 +333,37 @@ impl Pusher<'_> {
     }
 
     async fn documents(&self, description: &Description) -> Result<(), ImageError> {
-        for child in description.children().chain(description.indexes.iter().rev()) {
+        for child in description
+            .children()
+            .chain(description.indexes.iter().rev())
+        {
             let resolved = self.source.document(child).await?;
-            self.put(child, &child.digest.to_string(), resolved.bytes).await?;
+            self.put(child, &child.digest.to_string(), resolved.bytes)
+                .await?;
         }
         let selector = match self.to.tag() {
             Some(tag) => tag.to_owned(),
             None => description.root.digest.to_string(),
         };
-        self.put(&description.root, &selector, description.root_bytes.clone()).await
+        self.put(&description.root, &selector, description.root_bytes.clone())
+            .await
     }
 
-    async fn put(&self, descriptor: &Descriptor, selector: &str, bytes: Vec<u8>) -> Result<(), ImageError> {
+    async fn put(
+        &self,
+        descriptor: &Descriptor,
+        selector: &str,
+        bytes: Vec<u8>,
+    ) -> Result<(), ImageError> {
         let kind = match descriptor.media_type.as_str() {
             OCI_INDEX => OCI_INDEX,
             DOCKER_LIST => DOCKER_LIST,
             DOCKER_MANIFEST => DOCKER_MANIFEST,
             _ => OCI_MANIFEST,
         };
-        let url = self.client.url(&format!("{}/manifests/{selector}", self.to.repo()));
+        let url = self
+            .client
+            .url(&format!("{}/manifests/{selector}", self.to.repo()));
         let what = format!("{selector} of {}", self.to.repository());
         let body = Body::Whole(bytes.into(), kind);
         let call = Call::new(Method::PUT, url, &what, push_scope(self.to));
@@ -308,14 +381,20 @@ impl Pusher<'_> {
         // The bytes decide: the registry's digest may be of another algorithm than ours.
         if found.bytes != description.root_bytes {
             let what = format!("what {name} serves after the push");
-            return Err(ImageError::Differs { what, expected: expected.clone(), found: found.digest });
+            return Err(ImageError::Differs {
+                what,
+                expected: expected.clone(),
+                found: found.digest,
+            });
         }
         Ok(())
     }
 }
 
 fn with_digest(mut target: Url, descriptor: &Descriptor) -> Url {
-    target.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
+    target
+        .query_pairs_mut()
+        .append_pair("digest", &descriptor.digest.to_string());
     target
 }
 
@@ -362,14 +441,20 @@ impl Judged {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, ImageError> {
-        let Some(hasher) = &mut self.hasher else { return Ok(None) };
+        let Some(hasher) = &mut self.hasher else {
+            return Ok(None);
+        };
         let (expected, what) = (&self.descriptor, &self.what);
         while let Some(piece) = self.stream.next().await {
             let piece = piece?;
             self.seen += piece.len() as u64;
             if self.seen > expected.size {
                 let (expected, found) = (expected.size, self.seen);
-                return Err(ImageError::Size { what: what.clone(), expected, found });
+                return Err(ImageError::Size {
+                    what: what.clone(),
+                    expected,
+                    found,
+                });
             }
             hasher.update(&piece);
             if let Some(before) = self.held.replace(piece) {
@@ -378,12 +463,24 @@ impl Judged {
         }
         if self.seen != expected.size {
             let (expected, found) = (expected.size, self.seen);
-            return Err(ImageError::Size { what: what.clone(), expected, found });
+            return Err(ImageError::Size {
+                what: what.clone(),
+                expected,
+                found,
+            });
         }
-        let found = self.hasher.take().expect("only taken here, at the end").finish();
+        let found = self
+            .hasher
+            .take()
+            .expect("only taken here, at the end")
+            .finish();
         if found != expected.digest {
             let expected = expected.digest.clone();
-            return Err(ImageError::Differs { what: what.clone(), expected, found });
+            return Err(ImageError::Differs {
+                what: what.clone(),
+                expected,
+                found,
+            });
         }
         Ok(self.held.take())
     }

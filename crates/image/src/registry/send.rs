@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use tokio::time::Instant;
 
 use super::RegistryClient;
 use super::net::{Reach, unreachable};
@@ -14,6 +15,9 @@ use crate::error::ImageError;
 use crate::limits::{MAX_REDIRECTS, MIN_PROGRESS_BYTES};
 use crate::printable;
 use crate::watch::stalled;
+
+/// How often an upload's progress is looked at within the idle limit.
+const TICKS: u32 = 10;
 
 /// What goes with a request.
 pub(super) enum Body {
@@ -45,7 +49,14 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(method: Method, url: Url, what: &str, scope: String) -> Self {
-        Self { method, url, what: what.to_owned(), scope, accept: None, headers: Vec::new() }
+        Self {
+            method,
+            url,
+            what: what.to_owned(),
+            scope,
+            accept: None,
+            headers: Vec::new(),
+        }
     }
 }
 
@@ -61,17 +72,21 @@ impl RegistryClient {
         loop {
             let (now, again) = match body {
                 Body::Empty => (Body::Empty, Some(Body::Empty)),
-                Body::Whole(bytes, kind) => {
-                    (Body::Whole(bytes.clone(), kind), Some(Body::Whole(bytes, kind)))
-                }
+                Body::Whole(bytes, kind) => (
+                    Body::Whole(bytes.clone(), kind),
+                    Some(Body::Whole(bytes, kind)),
+                ),
                 Body::Stream(upload) => (Body::Stream(upload), None),
             };
-            let response = self.once(self.network.home()?, &call, &call.url, true, now).await?;
+            let response = self
+                .once(self.network.home()?, &call, &call.url, true, now)
+                .await?;
             if response.status() == StatusCode::UNAUTHORIZED
                 && !authenticated
                 && let Some(again) = again
             {
-                self.authenticate(&response, &call.scope, &call.what).await?;
+                self.authenticate(&response, &call.scope, &call.what)
+                    .await?;
                 (authenticated, body) = (true, again);
                 continue;
             }
@@ -94,7 +109,11 @@ impl RegistryClient {
             let target = location(&from, &response);
             let refuse = |target: &Url, why| {
                 let target = printable(target.as_str());
-                Err(ImageError::Redirect { place: place.clone(), target, why })
+                Err(ImageError::Redirect {
+                    place: place.clone(),
+                    target,
+                    why,
+                })
             };
             let Some(target) = target else {
                 return refuse(&from, "it names no usable address");
@@ -113,7 +132,9 @@ impl RegistryClient {
                     Err(why) => return refuse(&target, why),
                 }
             };
-            response = self.once(client, call, &target, at_home, Body::Empty).await?;
+            response = self
+                .once(client, call, &target, at_home, Body::Empty)
+                .await?;
             if !response.status().is_redirection() {
                 return Ok(response);
             }
@@ -142,10 +163,14 @@ impl RegistryClient {
         if with_credentials && let Some(header) = self.session.header(&call.scope).await {
             request = request.header(AUTHORIZATION, header);
         }
-        let who = url.host_str().map_or_else(|| self.registry.clone(), printable);
+        let who = url
+            .host_str()
+            .map_or_else(|| self.registry.clone(), printable);
         match body {
             Body::Empty if call.method == Method::POST || call.method == Method::PUT => {
-                self.network.send(request.header(CONTENT_LENGTH, 0), &who, self.idle).await
+                self.network
+                    .send(request.header(CONTENT_LENGTH, 0), &who, self.idle)
+                    .await
             }
             Body::Empty => self.network.send(request, &who, self.idle).await,
             Body::Whole(bytes, kind) => {
@@ -169,18 +194,18 @@ impl RegistryClient {
             .header(CONTENT_TYPE, "application/octet-stream")
             .body(reqwest::Body::wrap_stream(upload.stream));
         let mut sending = std::pin::pin!(request.send());
-        let mut before = 0;
+        let (mut before, mut since) = (0, Instant::now());
         loop {
-            match tokio::time::timeout(self.idle, &mut sending).await {
+            match tokio::time::timeout(self.idle / TICKS, &mut sending).await {
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(error)) => return Err(unreachable(who, self.idle, error)),
-                Err(_) => {
-                    let now = sent.load(Ordering::Relaxed);
-                    if now < before + MIN_PROGRESS_BYTES {
-                        return Err(stalled(who, self.idle));
-                    }
-                    before = now;
-                }
+                Err(_) => {}
+            }
+            let now = sent.load(Ordering::Relaxed);
+            if now >= before + MIN_PROGRESS_BYTES {
+                (before, since) = (now, Instant::now());
+            } else if since.elapsed() >= self.idle {
+                return Err(stalled(who, self.idle));
             }
         }
     }
@@ -196,7 +221,12 @@ impl RegistryClient {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => self.unauthorized_now(&what).await,
             status => {
                 let text = self.explanation(response).await;
-                ImageError::Answer { place, status: status.as_u16(), what, text }
+                ImageError::Answer {
+                    place,
+                    status: status.as_u16(),
+                    what,
+                    text,
+                }
             }
         })
     }
