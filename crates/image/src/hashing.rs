@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt as _;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::archive::PassedFile;
@@ -136,6 +136,8 @@ pub(crate) struct Work {
     unpackers: Arc<Semaphore>,
     meter: Arc<Meter>,
     cancelled: Arc<AtomicBool>,
+    /// Gone when no worker is left, not even a blocking one.
+    alive: mpsc::Sender<()>,
 }
 
 /// Sets the flag when the run ends for whatever reason, so that blocking readers stop too.
@@ -160,7 +162,8 @@ pub(crate) async fn run(
 ) -> Result<u64, ImageError> {
     let total = jobs.bytes();
     let cancelled = Arc::new(AtomicBool::new(false));
-    let _guard = CancelOnDrop(Arc::clone(&cancelled));
+    let guard = CancelOnDrop(Arc::clone(&cancelled));
+    let (alive, mut ended) = mpsc::channel(1);
     let work = Arc::new(Work {
         source: Arc::clone(source),
         queue: Mutex::new(jobs.largest_first()),
@@ -168,6 +171,7 @@ pub(crate) async fn run(
         unpackers: Arc::new(Semaphore::new(MAX_UNPACKERS)),
         meter: Arc::clone(meter),
         cancelled,
+        alive,
     });
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let workers = match source.registry() {
@@ -186,6 +190,17 @@ pub(crate) async fn run(
             }
         });
     }
+    drop(work);
+    let result = join(&mut running).await;
+    // Whoever asked may now remove what the workers wrote to, so none of them may still be at it.
+    drop(guard);
+    running.shutdown().await;
+    let _: Option<()> = ended.recv().await;
+    result.map(|()| total)
+}
+
+/// Waits for all workers, or the first failure.
+async fn join(running: &mut JoinSet<Result<(), ImageError>>) -> Result<(), ImageError> {
     while let Some(ended) = running.join_next().await {
         match ended {
             Ok(result) => result?,
@@ -195,7 +210,7 @@ pub(crate) async fn run(
             },
         }
     }
-    Ok(total)
+    Ok(())
 }
 
 fn shutting_down() -> ImageError {
@@ -231,8 +246,9 @@ impl Work {
                 }
                 let sink = BlobSink::new(&job, place, &self.budget, keep.open(&job.descriptor)?);
                 let (meter, cancelled) = (Arc::clone(&self.meter), Arc::clone(&self.cancelled));
+                let alive = self.alive.clone();
                 blocking(move || {
-                    let _permit = permit;
+                    let _held = (permit, alive);
                     hash_file(&file, path, (offset, size), sink, &meter, &cancelled)
                 })
                 .await

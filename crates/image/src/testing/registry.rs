@@ -44,6 +44,7 @@ pub(crate) struct Content {
     /// `repo@digest` to bytes.
     pub(crate) blobs: BTreeMap<String, Vec<u8>>,
     uploads: BTreeMap<String, Vec<u8>>,
+    opened: usize,
 }
 
 /// The registry; it goes away with the test's runtime.
@@ -301,7 +302,8 @@ fn upload(fake: &Fake, seen: &Seen, repo: &str, body: Bytes) -> Response<Body> {
             content.blobs.insert(format!("{repo}@{digest}"), bytes);
             return text_answer(201, &[("location", "/")], "");
         }
-        let id = content.uploads.len().to_string();
+        content.opened += 1;
+        let id = content.opened.to_string();
         content.uploads.insert(id.clone(), Vec::new());
         return text_answer(
             202,
