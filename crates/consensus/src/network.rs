@@ -188,9 +188,9 @@ pub struct RealConfig {
 }
 
 /// Slots of peers remembered: committees of this and the two epochs around it (engine.md 5.4, rule 6).
-const PEER_SETS: NonZeroUsize = NonZeroUsize::new(3).expect("not zero");
+pub(crate) const PEER_SETS: NonZeroUsize = NonZeroUsize::new(3).expect("not zero");
 /// Messages waiting for the network's own actors.
-const NETWORK_MAILBOX: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
+pub(crate) const NETWORK_MAILBOX: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
 /// Opens encrypted connections to all `peers` and keeps them open.
 ///

@@ -103,7 +103,7 @@ impl State {
     }
 }
 
-fn block(
+pub(super) fn block(
     chain_id: Digest,
     height: Height,
     place: Option<Place>,

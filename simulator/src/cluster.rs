@@ -1,0 +1,234 @@
+//! Four members with disks and links that can be cut.
+
+use std::{sync::Arc, time::Duration};
+
+use commonware_p2p::simulated::Link;
+use commonware_runtime::{Clock as _, Handle as Task, Spawner as _, Supervisor as _, deterministic::Context};
+use commonware_utils::Probability;
+use futures::channel::oneshot;
+use hanse_ledger::Ledger;
+use hanse_member::{
+    ConsensusKey, Counters, Handle, MemberConfig,
+    simulated::{Setup, SimulatedOracle, run, simulated_channels, simulated_key, simulated_network},
+};
+use parking_lot::Mutex;
+
+use crate::{
+    MEMBERS,
+    dice::Dice,
+    disk::{Disk, Loss},
+    flaw::{Flaw, around, log_config},
+    genesis,
+    machine::Machine,
+    stage::Stage,
+};
+
+/// Qualities of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quality {
+    /// Mean, milliseconds.
+    pub(crate) latency: u64,
+    /// Standard deviation, milliseconds.
+    pub(crate) jitter: u64,
+    /// Messages that arrive, of 1000.
+    pub(crate) arrives: u64,
+}
+
+impl Quality {
+    /// Sites of one country.
+    pub(crate) const GOOD: Self = Self { latency: 15, jitter: 3, arrives: 1_000 };
+    /// Nothing gets through.
+    pub(crate) const CUT: Self = Self { latency: 0, jitter: 0, arrives: 0 };
+
+    fn link(self) -> Link {
+        Link {
+            latency: Duration::from_millis(self.latency),
+            jitter: Duration::from_millis(self.jitter),
+            success_rate: Probability::new(self.arrives, 1_000).expect("of a thousand"),
+        }
+    }
+}
+
+/// What a running member shows of itself.
+pub(crate) struct Inside {
+    pub(crate) handle: Handle,
+    pub(crate) counters: Arc<dyn Fn() -> Counters + Send + Sync>,
+}
+
+struct Seat {
+    key: ConsensusKey,
+    disk: Disk,
+    task: Option<Task<()>>,
+    inside: Arc<Mutex<Option<Inside>>>,
+    starts: u64,
+}
+
+pub(crate) struct Cluster {
+    pub(crate) context: Context,
+    pub(crate) stage: Arc<Stage>,
+    oracle: SimulatedOracle<Context>,
+    seats: Vec<Seat>,
+    links: Vec<Vec<Option<Quality>>>,
+    flaw: Option<Flaw>,
+}
+
+impl Cluster {
+    /// Four members, none of them up, all links good.
+    pub(crate) async fn new(context: Context, stage: Arc<Stage>, seed: u64, flaw: Option<Flaw>) -> Self {
+        let keys: Vec<ConsensusKey> = (0..MEMBERS).map(genesis::consensus).collect();
+        let public: Vec<[u8; 32]> = keys.iter().map(ConsensusKey::public).collect();
+        let oracle = simulated_network(context.child("network"), &public).await;
+        let seats = keys.into_iter().enumerate().map(|(i, key)| Seat {
+            key,
+            disk: Disk::new(Dice::new(seed, &format!("disk {i}"))),
+            task: None,
+            inside: Arc::default(),
+            starts: 0,
+        });
+        let seats = seats.collect();
+        let links = vec![vec![None; MEMBERS]; MEMBERS];
+        let mut cluster = Self { context, stage, oracle, seats, links, flaw };
+        cluster.heal_links().await;
+        cluster
+    }
+
+    /// Gives every link the quality `pick` says.
+    pub(crate) async fn link(&mut self, pick: impl Fn(usize, usize) -> Quality) {
+        for from in 0..MEMBERS {
+            for to in 0..MEMBERS {
+                if from == to {
+                    continue;
+                }
+                let quality = pick(from, to);
+                if self.links[from][to] == Some(quality) {
+                    continue;
+                }
+                let [a, b] = [from, to].map(|i| simulated_key(&self.seats[i].key.public()));
+                if self.links[from][to].is_some_and(|q| q != Quality::CUT) {
+                    let removed = self.oracle.remove_link(a.clone(), b.clone()).await;
+                    removed.expect("the link was added before");
+                }
+                if quality != Quality::CUT {
+                    let added = self.oracle.add_link(a, b, quality.link()).await;
+                    added.expect("the link was removed before");
+                }
+                self.links[from][to] = Some(quality);
+            }
+        }
+    }
+
+    pub(crate) async fn heal_links(&mut self) {
+        self.link(|_, _| Quality::GOOD).await;
+    }
+
+    pub(crate) fn disk(&self, member: usize) -> &Disk {
+        &self.seats[member].disk
+    }
+
+    pub(crate) fn is_started(&self, member: usize) -> bool {
+        self.seats[member].task.is_some()
+    }
+
+    /// Flushes of a member's log and blocks it committed, since it started.
+    pub(crate) fn counters(&self, member: usize) -> Option<Counters> {
+        let inside = self.seats[member].inside.lock();
+        inside.as_ref().map(|inside| (inside.counters)())
+    }
+
+    pub(crate) fn handle(&self, member: usize) -> Option<Handle> {
+        let inside = self.seats[member].inside.lock();
+        inside.as_ref().map(|inside| inside.handle.clone())
+    }
+
+    /// Boots a member on what its disk holds. Its door opens when it is up.
+    pub(crate) async fn start(&mut self, member: usize) {
+        assert!(!self.is_started(member));
+        let channels = simulated_channels(&self.oracle, &self.seats[member].key.public()).await;
+        let channels = channels.expect("the network runs as long as the cluster");
+        let flaw = self.flaw;
+        let seat = &mut self.seats[member];
+        seat.starts += 1;
+        let (config, me) = (config(&self.stage, member, &seat.key), seat.key.public());
+        let setup = Setup {
+            log: log_config(flaw),
+            around: Box::new(move |app| around(flaw, member, me, app)),
+        };
+        let (disk, inside, stage) = (seat.disk.clone(), seat.inside.clone(), self.stage.clone());
+        let watching = self.context.child("auditor").with_attribute("start", seat.starts);
+        let context = self.context.child("member").with_attribute("seat", member);
+        let context = context.with_attribute("start", seat.starts);
+        seat.task = Some(context.spawn(move |context| async move {
+            let machine = Machine::new(context, disk);
+            let up = match run(machine, channels, config, setup).await {
+                Ok(up) => up,
+                Err(error) => return stage.found(format!("member {member} did not start: {}", chain(&error))),
+            };
+            let (handle, counters) = (up.handle, up.counters);
+            *inside.lock() = Some(Inside { handle, counters });
+            follow(watching, member, up.ledger.clone(), stage.clone());
+            stage.set_door(member, Some(up.ledger));
+            let why = up.ended.await;
+            stage.found(format!("member {member} ended: {}", chain(&why)));
+        }));
+    }
+
+    /// Ends a member in the middle of whatever it does; its disk keeps what `loss` says.
+    pub(crate) async fn crash(&mut self, member: usize, loss: Loss) {
+        if let Some(task) = self.seats[member].task.take() {
+            task.abort();
+            // An aborted task ends with an error, which says nothing new.
+            drop(task.await);
+        }
+        *self.seats[member].inside.lock() = None;
+        if let Some(ledger) = self.stage.set_door(member, None) {
+            // Its clients' connections break.
+            ledger.stop();
+        }
+        self.seats[member].disk.cut(loss);
+    }
+
+    /// Lets a member run until its disk fails at the change after `left` others, or for `patience`.
+    pub(crate) async fn crash_at(&mut self, member: usize, left: u64, patience: Duration, loss: Loss) {
+        let blown: oneshot::Receiver<()> = self.seats[member].disk.fuse(left);
+        crate::stage::within(&self.context, patience, blown).await;
+        self.crash(member, loss).await;
+    }
+
+    pub(crate) async fn sleep(&self, milliseconds: u64) {
+        self.context.sleep(Duration::from_millis(milliseconds)).await;
+    }
+}
+
+fn config(stage: &Stage, member: usize, key: &ConsensusKey) -> MemberConfig {
+    MemberConfig {
+        genesis: stage.genesis.clone(),
+        consensus: key.clone(),
+        gateway: Some(genesis::gateway(member)),
+        verifier_only: false,
+    }
+}
+
+/// Shows the auditor everything a member commits, from its first block, until it stops.
+fn follow(context: Context, member: usize, ledger: Arc<Ledger>, stage: Arc<Stage>) {
+    let mut watch = ledger.watch(1);
+    context.spawn(move |_| async move {
+        loop {
+            match watch.next().await {
+                Ok(Some(committed)) => stage.audit.lock().observe(member, &committed),
+                Ok(None) => return,
+                Err(lagged) => return stage.found(format!("the auditor fell behind: {lagged}")),
+            }
+        }
+    });
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}
