@@ -71,4 +71,16 @@ pub(super) const STAGES: &[Stage] = &[
         needs: NONE,
         work: Work::Program(&["cargo", "test", "--workspace", "--locked", "--no-fail-fast"]),
     },
+    Stage {
+        // The second verifier, in another language, agrees on every golden vector.
+        name: "verify-py",
+        minutes: 3,
+        needs: &[Need::PythonCryptography],
+        work: Work::Program(&[
+            "{python}",
+            "tools/verify-py/hanse_verify.py",
+            "--vectors",
+            "fixtures/proof",
+        ]),
+    },
 ];
