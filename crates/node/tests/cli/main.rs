@@ -1,0 +1,6 @@
+//! The binary as its users meet it.
+
+mod demo;
+mod local_network;
+mod user;
+mod verbs;
