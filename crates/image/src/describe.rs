@@ -188,7 +188,8 @@ pub async fn check(
 ) -> Result<Checked, ImageError> {
     let root = source.resolve().await?;
     let repacked = root.digest != expected.root;
-    if repacked && !(source.repacks() && !expected.platforms.is_empty()) {
+    let recognisable = source.repacks() && !expected.platforms.is_empty();
+    if repacked && !recognisable {
         let what = format!("the image at {}", source.shown());
         return Err(ImageError::Differs {
             what,

@@ -3,6 +3,7 @@
 mod meter;
 mod sink;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::path::PathBuf;
@@ -123,7 +124,7 @@ impl Jobs {
     /// The jobs, largest first, ties by digest.
     pub(crate) fn largest_first(self) -> VecDeque<Job> {
         let mut jobs: Vec<Job> = self.0.into_values().collect();
-        jobs.sort_by(|a, b| b.descriptor.size.cmp(&a.descriptor.size));
+        jobs.sort_by_key(|job| Reverse(job.descriptor.size));
         jobs.into()
     }
 }

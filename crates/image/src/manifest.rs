@@ -152,7 +152,7 @@ pub struct Index {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Document {
     /// One image or artifact.
-    Manifest(Manifest),
+    Manifest(Box<Manifest>),
     /// Several.
     Index(Index),
 }
@@ -185,7 +185,7 @@ pub fn parse_document(
     let document = if is_index(&media_type) {
         Document::Index(parse_index(&object)?)
     } else {
-        Document::Manifest(parse_manifest(&object)?)
+        Document::Manifest(Box::new(parse_manifest(&object)?))
     };
     Ok((document, media_type))
 }

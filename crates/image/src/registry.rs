@@ -56,8 +56,8 @@ pub struct RegistryOptions {
     pub idle: Duration,
     /// Where credentials come from.
     pub credentials: Credentials,
-    /// Names that resolve to given addresses, and addresses that count as public: for tests, which have no other network.
-    pub(crate) network: NetworkOverride,
+    /// Leave it at its default.
+    pub network: NetworkOverride,
 }
 
 impl Default for RegistryOptions {
@@ -95,9 +95,10 @@ impl RegistryOptions {
     }
 }
 
-/// See [`RegistryOptions`].
+/// Names that resolve to given addresses, and addresses that count as public. Only the tests of this crate can fill it: they have no
+/// other network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct NetworkOverride {
+pub struct NetworkOverride {
     pub(crate) hosts: Vec<(String, SocketAddr)>,
     pub(crate) public: Vec<SocketAddr>,
 }
@@ -119,7 +120,7 @@ impl std::fmt::Debug for RegistryClient {
 
 impl RegistryClient {
     /// Prepares to talk to `registry` (a host with optional port, as in [`RegistryName::registry`]). For loopback hosts this settles
-    /// between https and http; all others get https, or http if the options say so, and are not contacted yet.
+    /// between http and https; all others get https, or http if the options say so, and are not contacted yet.
     ///
     /// # Errors
     /// `File` if the CA file cannot be used; `Unreachable` or `Stalled` if a loopback registry does not answer.
@@ -141,26 +142,26 @@ impl RegistryClient {
             session,
             idle: options.idle,
         };
-        if !options.plain_http && net::is_loopback_name(&client.origin) {
-            client.settle_scheme(options.ca_file.is_some()).await?;
+        // A named authority says that TLS is wanted.
+        let open = !options.plain_http && options.ca_file.is_none();
+        if open && net::is_loopback_name(&client.origin) {
+            client.settle_scheme().await?;
         }
         Ok(client)
     }
 
-    /// Without TLS only if TLS fails, the answer over http is a registry's, and no CA was named.
-    async fn settle_scheme(&mut self, tls_wanted: bool) -> Result<(), ImageError> {
-        let secure = self.ping().await;
-        let Err(error) = secure else { return Ok(()) };
-        if tls_wanted {
-            return Err(error);
-        }
+    /// On loopback nobody listens in, so http is asked first: a server of TLS refuses that at once, while one of http may wait for the
+    /// rest of a TLS greeting for ever.
+    async fn settle_scheme(&mut self) -> Result<(), ImageError> {
         let secure = self.origin.clone();
         self.origin = origin("http", &host_and_port(&secure))?;
         match self.ping().await {
-            Ok(StatusCode::OK | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) => Ok(()),
-            // If nobody is there at all, the first error says so too.
-            _ => Err(error),
+            Ok(StatusCode::OK | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) => return Ok(()),
+            Err(error @ ImageError::Stalled { .. }) => return Err(error),
+            Ok(_) | Err(_) => self.origin = secure,
         }
+        // If nobody is there at all, this says so too.
+        self.ping().await.map(drop)
     }
 
     async fn ping(&self) -> Result<StatusCode, ImageError> {

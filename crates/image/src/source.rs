@@ -126,7 +126,7 @@ pub struct Source {
 
 enum Place {
     Registry {
-        client: RegistryClient,
+        client: Box<RegistryClient>,
         name: RegistryName,
     },
     Layout(Layout),
@@ -147,7 +147,10 @@ impl Source {
         let place = match reference.clone() {
             ImageRef::Registry(name) => {
                 let client = RegistryClient::connect(name.registry(), &options.registry).await?;
-                Place::Registry { client, name }
+                Place::Registry {
+                    client: Box::new(client),
+                    name,
+                }
             }
             ImageRef::OciDir { dir, tag } => {
                 if !dir.is_dir() {

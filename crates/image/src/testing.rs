@@ -17,14 +17,16 @@ use crate::error::ImageError;
 use crate::registry::{Credentials, RegistryOptions};
 use crate::source::{Purpose, Source, SourceOptions};
 
-/// How long a peer may stall in tests.
+/// How long a peer may stall where that is what is tested.
 pub(crate) const SHORT: Duration = Duration::from_millis(300);
+/// How long it may take elsewhere, on a machine that has other things to do.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// Options that ask nobody for credentials.
 pub(crate) fn registry_options() -> RegistryOptions {
     let credentials = Credentials::Anonymous;
     RegistryOptions {
-        idle: SHORT,
+        idle: LONG,
         credentials,
         ..RegistryOptions::default()
     }
@@ -36,6 +38,23 @@ pub(crate) fn source_options(purpose: Purpose) -> SourceOptions {
         purpose,
         ..SourceOptions::default()
     }
+}
+
+/// The same for tests of stalling.
+pub(crate) fn impatient() -> RegistryOptions {
+    RegistryOptions {
+        idle: SHORT,
+        ..registry_options()
+    }
+}
+
+/// Opens a source for copying, giving up soon.
+pub(crate) async fn open_impatient(reference: &str) -> Result<Arc<Source>, ImageError> {
+    let options = SourceOptions {
+        registry: impatient(),
+        ..source_options(Purpose::Copy)
+    };
+    open_with(reference, &options).await
 }
 
 /// Opens a source for copying, with options for tests.

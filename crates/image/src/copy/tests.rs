@@ -7,7 +7,9 @@ use axum::http::Method;
 
 use crate::digest::Digest;
 use crate::error::{ImageError, Kind};
-use crate::testing::{Fake, FakeEngine, Made, SHORT, layout_of, open, stalling, text_answer};
+use crate::testing::{
+    Fake, FakeEngine, LONG, Made, layout_of, open, open_impatient, stalling, text_answer,
+};
 use crate::{
     CheckOptions, Copied, CopyOptions, EngineOptions, Expected, Level, Source, Target, check, copy,
     describe,
@@ -21,7 +23,7 @@ fn options() -> CopyOptions {
     };
     CopyOptions {
         engine,
-        idle: SHORT,
+        idle: LONG,
         ..CopyOptions::default()
     }
 }
@@ -148,7 +150,15 @@ async fn refusal_leaves_nothing_behind() {
         .collect();
     for victim in victims {
         for how in ["swapped", "cut", "long", "gone", "stalled"] {
-            let (fake, source) = served(&made).await;
+            let fake = Fake::start().await;
+            fake.serve("app", "v1", &made);
+            let name = fake.name(&format!("app:v1@{}", made.digest));
+            let source = if how == "stalled" {
+                open_impatient(&name).await
+            } else {
+                open(&name).await
+            };
+            let source = source.unwrap();
             let blob = made.blobs.get(&victim);
             let mut bytes = blob.unwrap_or_else(|| &made.documents[&victim].1).clone();
             match how {

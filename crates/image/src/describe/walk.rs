@@ -36,7 +36,7 @@ pub(super) async fn walk(source: &Source, root: Resolved) -> Result<Description,
     description.root_bytes = root.bytes;
     match document {
         Document::Manifest(manifest) => {
-            description.take(read_manifest(source, &descriptor, manifest).await?);
+            description.take(read_manifest(source, &descriptor, *manifest).await?);
         }
         Document::Index(index) => {
             let children = flatten(source, &mut description, index.manifests).await?;
@@ -180,7 +180,7 @@ async fn read_child(source: &Source, child: Descriptor) -> Result<Found, ImageEr
         resolved => resolved?,
     };
     match parse(source, &resolved)? {
-        Document::Manifest(manifest) => read_manifest(source, &child, manifest).await,
+        Document::Manifest(manifest) => read_manifest(source, &child, *manifest).await,
         Document::Index(_) => {
             let what = format!("{} in {}", child.digest, source.shown());
             let cause = Malformed::UnknownMediaType {

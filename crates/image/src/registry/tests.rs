@@ -28,10 +28,7 @@ async fn an_honest_registry_is_read_whole() {
     assert_eq!(description.platforms.len(), 2);
     assert_eq!(description.attestations.len(), 1);
     assert_eq!(description.platforms[1].platform.architecture, "arm64");
-    assert_eq!(
-        description.total_bytes().unwrap() > made.bytes.len() as u64,
-        true
-    );
+    assert!(description.total_bytes().unwrap() > made.bytes.len() as u64);
 }
 
 #[tokio::test]
@@ -109,9 +106,11 @@ async fn a_named_authority_rules_out_plain_http() {
         ca_file: Some(Tls::ca()),
         ..registry_options()
     };
-    let error = RegistryClient::connect(&fake.address.to_string(), &options)
+    let name: RegistryName = fake.name("app:v1").parse().unwrap();
+    let client = RegistryClient::connect(name.registry(), &options)
         .await
-        .unwrap_err();
+        .unwrap();
+    let error = client.resolve(&name).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unreachable, "{error}");
     assert!(fake.seen().is_empty());
 }

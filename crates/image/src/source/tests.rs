@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::error::{ImageError, Kind};
 use crate::testing::{
-    FakeEngine, Made, gzip, image, layer_of, layout_files, layout_of, open, open_with,
+    FakeEngine, Made, gzip, image, impatient, layer_of, layout_files, layout_of, open, open_with,
     source_options, stalling, tar_of, text_answer, zstd,
 };
 use crate::{CheckOptions, Expected, Level, Purpose, Source, SourceOptions, check, describe};
@@ -290,6 +290,16 @@ async fn engine_source(engine: &FakeEngine, purpose: Purpose) -> Result<Arc<Sour
     open_with("docker-daemon:app:v1", &options).await
 }
 
+async fn hasty(engine: &FakeEngine, purpose: Purpose) -> Result<Arc<Source>, ImageError> {
+    let (engine, registry) = (engine.options(), impatient());
+    let options = SourceOptions {
+        engine,
+        registry,
+        ..source_options(purpose)
+    };
+    open_with("docker-daemon:app:v1", &options).await
+}
+
 #[tokio::test]
 async fn an_engine_of_today_exports_a_layout_and_is_hashed_as_it_passes() {
     let engine = FakeEngine::start().await;
@@ -500,7 +510,7 @@ async fn an_engine_that_stalls_is_given_up() {
             .then(|| text_answer(200, &[], stalling(start.clone())))
     });
     for purpose in [Purpose::Copy, Purpose::Check(Level::L3)] {
-        let error = engine_source(&engine, purpose).await.err().unwrap();
+        let error = hasty(&engine, purpose).await.err().unwrap();
         assert!(matches!(error, ImageError::Stalled { .. }), "{error:?}");
     }
     // Nothing at all, and no answer to pings either.
@@ -509,7 +519,7 @@ async fn an_engine_that_stalls_is_given_up() {
         (path.contains("/get") || path == "/_ping")
             .then(|| text_answer(200, &[], stalling(Vec::new())))
     });
-    let error = engine_source(&engine, Purpose::Copy).await.err().unwrap();
+    let error = hasty(&engine, Purpose::Copy).await.err().unwrap();
     assert!(matches!(error, ImageError::Stalled { .. }), "{error:?}");
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::Method;
 
 use crate::error::{ImageError, Kind};
-use crate::testing::{Fake, Made, layout_of, open, registry_options, text_answer};
+use crate::testing::{Fake, Made, impatient, layout_of, open, registry_options, text_answer};
 use crate::{PushOptions, Pushed, RegistryName, Source, push};
 
 async fn layout(made: &Made, dir: &Path) -> Arc<Source> {
@@ -174,7 +174,7 @@ async fn a_stalled_upload_is_given_up() {
     });
     let to: RegistryName = format!("{address}/app:v1").parse().unwrap();
     let options = PushOptions {
-        registry: registry_options(),
+        registry: impatient(),
         ..PushOptions::default()
     };
     let error = push(&source, &to, &options).await.unwrap_err();
