@@ -33,19 +33,33 @@ pub(crate) struct Engine {
     idle: Duration,
 }
 
+/// Docker's API, at the address given, else at `DOCKER_HOST`, else at the usual sockets.
+///
 /// # Errors
-/// `Environment` if the socket does not exist or the address has an unknown scheme.
+/// `Environment` if the socket does not exist, the address has an unknown scheme, or TLS is demanded.
 pub(crate) fn docker(options: &EngineOptions, idle: Duration) -> Result<Engine, ImageError> {
-    let host = options
-        .docker_host
-        .clone()
-        .or_else(|| {
-            std::env::var("DOCKER_HOST")
-                .ok()
-                .filter(|host| !host.is_empty())
-        })
-        .unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
-    connect(&host, "docker", idle)
+    if let Some(host) = &options.docker_host {
+        return connect(host, "docker", idle);
+    }
+    if let Some(host) = std::env::var("DOCKER_HOST")
+        .ok()
+        .filter(|host| !host.is_empty())
+    {
+        let tls = std::env::var_os("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty());
+        if tls && !host.starts_with("unix://") {
+            let why = "DOCKER_TLS_VERIFY is set, and TLS to an engine is not supported: forward its socket instead";
+            return Err(ImageError::Environment(why.to_owned()));
+        }
+        return connect(&host, "docker", idle);
+    }
+    let system = PathBuf::from("/var/run/docker.sock");
+    let rootless =
+        std::env::var_os("XDG_RUNTIME_DIR").map(|dir| Path::new(&dir).join("docker.sock"));
+    let socket = match rootless {
+        Some(rootless) if !system.exists() && rootless.exists() => rootless,
+        _ => system,
+    };
+    connect(&format!("unix://{}", socket.display()), "docker", idle)
 }
 
 /// Podman's API, if its socket is there.

@@ -8,6 +8,20 @@ use crate::manifest::Malformed;
 /// Any cause below this crate.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
+/// A foreign error with all that lies behind it in one line, safe to show: a peer can put text into it.
+pub(crate) fn safe_cause(error: &dyn std::error::Error) -> Cause {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = cause.source();
+    }
+    crate::printable(&text).into()
+}
+
 /// What a failure means to the one who asked; the command line turns it into an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

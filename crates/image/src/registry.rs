@@ -19,7 +19,7 @@ use futures::stream::BoxStream;
 use reqwest::{Method, Response, StatusCode, Url};
 
 use crate::digest::{Algorithm, Digest};
-use crate::error::ImageError;
+use crate::error::{ImageError, safe_cause};
 use crate::limits::{IDLE_LIMIT, MAX_ANSWER_BYTES, MAX_DOCUMENT_BYTES};
 use crate::manifest::{ACCEPTED, Descriptor, Malformed, is_document, parse_document};
 use crate::printable;
@@ -156,10 +156,13 @@ impl RegistryClient {
         let secure = self.origin.clone();
         self.origin = origin("http", &host_and_port(&secure))?;
         match self.ping().await {
-            Ok(StatusCode::OK | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) => return Ok(()),
+            // What servers of TLS say to http: a bad request, or to come back with https.
+            Ok(status) if status == StatusCode::BAD_REQUEST || status.is_redirection() => {}
+            Ok(_) => return Ok(()),
             Err(error @ ImageError::Stalled { .. }) => return Err(error),
-            Ok(_) | Err(_) => self.origin = secure,
+            Err(_) => {}
         }
+        self.origin = secure;
         // If nobody is there at all, this says so too.
         self.ping().await.map(drop)
     }
@@ -453,7 +456,7 @@ fn watched(
                 Some((Ok(piece), Some((body, window, who))))
             }
             Ok(Some(Err(cause))) => {
-                let cause = cause.without_url().into();
+                let cause = safe_cause(&cause.without_url());
                 Some((Err(ImageError::Unreachable { what: who, cause }), None))
             }
             Err(error) => Some((Err(error), None)),

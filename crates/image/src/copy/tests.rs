@@ -297,7 +297,8 @@ async fn an_engine_that_fails_keeps_nothing_of_it() {
             .then(|| text_answer(200, &[("content-type", "application/json")], failed))
     });
     let error = load(&engine, &made, to).await.unwrap_err();
-    assert!(matches!(error, ImageError::Answer { .. }), "{error:?}");
+    // The answer may come before the body is sent, and then the connection breaks first.
+    assert_eq!(error.kind(), Kind::Unreachable, "{error}");
     assert!(engine.tags().is_empty());
     // It says that all is well and has something else.
     let engine = FakeEngine::start().await;

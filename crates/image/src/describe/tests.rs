@@ -446,3 +446,44 @@ async fn an_image_without_layers_is_an_image() {
     assert!(check_at(&source, &made, Level::L4).await.is_ok());
     assert_eq!(describe(&source).await.unwrap().platforms[0].layers, vec![]);
 }
+
+/// An index with `count` children, each with its own padding.
+fn wide(count: usize, layers: usize, padding: usize) -> Made {
+    let tar = layer_of(tar_of(&[("a", b"b")]), "tar");
+    let base = image("amd64", &vec![tar; layers]);
+    let children: Vec<Made> = (0..count)
+        .map(|index| {
+            let mut manifest: Value = serde_json::from_slice(&base.bytes).unwrap();
+            manifest["annotations"] = json!({ "x": format!("{index}{}", " ".repeat(padding)) });
+            let bytes = manifest.to_string().into_bytes();
+            Made {
+                digest: Digest::of(crate::Algorithm::Sha256, &bytes),
+                bytes,
+                ..base.clone()
+            }
+        })
+        .collect();
+    let entries = children.iter().map(|made| made.entry("amd64")).collect();
+    index_of(entries, &children.iter().collect::<Vec<_>>())
+}
+
+#[tokio::test]
+async fn documents_and_layers_of_one_image_are_bounded_together() {
+    let limit = usize::try_from(crate::limits::MAX_TOTAL_DOCUMENT_BYTES).unwrap();
+    for (count, layers, padding, fits) in [
+        (8, 1, limit / 8 - 8192, true),
+        (9, 1, limit / 8 - 8192, false),
+        (16, 1024, 0, true),
+        (17, 1024, 0, false),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let source = layout(&wide(count, layers, padding), dir.path()).await;
+        match describe(&source).await {
+            Ok(description) => assert!(fits && description.platforms.len() == count),
+            Err(error) => assert!(
+                !fits && error.kind() == Kind::Malformed,
+                "{count}: {error:?}"
+            ),
+        }
+    }
+}

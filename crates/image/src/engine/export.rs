@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Engine;
 use crate::archive::{Passing, Store, pass};
-use crate::error::ImageError;
+use crate::error::{ImageError, safe_cause};
 use crate::hashing::Level;
 use crate::limits::ENGINE_PREPARE_LIMIT;
 use crate::reference::EngineName;
@@ -162,7 +162,7 @@ impl Engine {
             },
             error => ImageError::Unreachable {
                 what: place,
-                cause: error.into(),
+                cause: safe_cause(&error),
             },
         }
     }

@@ -11,7 +11,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client, RequestBuilder, Response, Url};
 
 use super::{NetworkOverride, RegistryOptions};
-use crate::error::ImageError;
+use crate::error::{ImageError, safe_cause};
 use crate::watch::stalled;
 
 /// How far into private networks a request may reach.
@@ -245,7 +245,7 @@ pub(super) fn unreachable(who: &str, idle: Duration, error: reqwest::Error) -> I
     }
     ImageError::Unreachable {
         what: who.to_owned(),
-        cause: error.without_url().into(),
+        cause: safe_cause(&error.without_url()),
     }
 }
 

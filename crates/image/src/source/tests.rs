@@ -544,3 +544,25 @@ async fn bombs_in_an_engine_are_bounded() {
         .unwrap();
     assert!(matches!(error, ImageError::TooLarge { .. }), "{error:?}");
 }
+
+#[tokio::test]
+async fn documents_kept_of_an_export_are_bounded() {
+    let engine = FakeEngine::start().await;
+    let mut files = layout_files(&Made::small("amd64"), None);
+    let document = format!("{{{}", " ".repeat(crate::limits::MAX_DOCUMENT_BYTES - 1)).into_bytes();
+    let most = crate::limits::MAX_KEPT_BYTES / document.len();
+    for index in 0..most {
+        files.push((format!("x{index}"), document.clone()));
+    }
+    // The sound documents of the image make it too much.
+    engine.export("docker.io/library/app:v1", archive_of(&files));
+    let result = engine_source(&engine, Purpose::Check(Level::L3)).await;
+    assert!(matches!(result.err().unwrap(), ImageError::TooLarge { .. }));
+    files.pop();
+    engine.export("docker.io/library/app:v1", archive_of(&files));
+    assert!(
+        engine_source(&engine, Purpose::Check(Level::L3))
+            .await
+            .is_ok()
+    );
+}
