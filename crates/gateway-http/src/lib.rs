@@ -5,9 +5,7 @@
 //! codes are public: `/openapi.json` is made from the handlers, and `docs/errors/` has a page for every code.
 
 mod config;
-pub use config::{
-    Ask, CertificateView, Check, DoorConfig, EngineView, MemberState, MemberView,
-};
+pub use config::{Ask, CertificateView, Check, DoorConfig, EngineView, MemberState, MemberView};
 
 pub mod limits;
 pub use limits::Limits;

@@ -20,6 +20,7 @@ use crate::{
         unknown_route,
     },
     load::{deadline, observe, shed},
+    problem::ProblemBody,
 };
 
 /// A door in front of `desk`. Serve it with [`crate::serve`]; without that, clients have no address and count as strangers.
@@ -27,7 +28,11 @@ pub fn router(desk: Arc<Ledger>, config: DoorConfig) -> Router {
     config.metrics.desk(&desk);
     let door = Door::new(desk, config);
     let all = |routes: Vec<(&str, MethodRouter<Door>)>| {
-        routes.into_iter().fold(Router::new(), |router, (path, route)| router.route(path, route))
+        routes
+            .into_iter()
+            .fold(Router::new(), |router, (path, route)| {
+                router.route(path, route)
+            })
     };
     let reads = all(reads()).layer(layer(door.clone(), deadline));
     let api = reads.merge(all(waits())).layer(layer(door.clone(), shed));
@@ -49,7 +54,10 @@ fn reads() -> Vec<(&'static str, MethodRouter<Door>)> {
         ("/v1/proofs/receipt/{command}", get(proofs::receipt)),
         ("/v1/proofs/lookup", get(proofs::lookup)),
         ("/v1/proofs/range", get(proofs::range)),
-        ("/v1/proofs/event/{height}/{index}/{event}", get(proofs::event)),
+        (
+            "/v1/proofs/event/{height}/{index}/{event}",
+            get(proofs::event),
+        ),
         ("/v1/images/tag", get(images::tag)),
         ("/v1/images/history", get(images::history)),
         ("/v1/images/repositories", get(images::repositories)),
@@ -93,13 +101,36 @@ fn probes() -> Vec<(&'static str, MethodRouter<Door>)> {
         description = "One member's door to the ledger. Digests, ids and state keys are in hex, clients' keys and values in base64.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
+    components(schemas(ProblemBody)),
     paths(
-        commands::submit, commands::recorded, kv::read, kv::write, parties::spaces,
-        parties::organisations, parties::accounts, parties::account, parties::gateways,
-        images::tag, images::history, images::repositories, images::digest, images::namespace,
-        proofs::receipt, proofs::lookup, proofs::range, proofs::event,
-        blocks::block, events::events, status::status, status::trust_root, status::version,
-        status::error_page, health::livez, health::healthz, health::readyz, health::metrics,
+        commands::submit,
+        commands::recorded,
+        kv::read,
+        kv::write,
+        parties::spaces,
+        parties::organisations,
+        parties::accounts,
+        parties::account,
+        parties::gateways,
+        images::tag,
+        images::history,
+        images::repositories,
+        images::digest,
+        images::namespace,
+        proofs::receipt,
+        proofs::lookup,
+        proofs::range,
+        proofs::event,
+        blocks::block,
+        events::events,
+        status::status,
+        status::trust_root,
+        status::version,
+        status::error_page,
+        health::livez,
+        health::healthz,
+        health::readyz,
+        health::metrics,
         openapi,
     )
 )]

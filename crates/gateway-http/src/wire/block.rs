@@ -9,6 +9,7 @@ use super::{ActorShown, command::words};
 
 /// A committed block: what its header binds, its commands, and what came of them.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Block)]
 pub(crate) struct BlockShown {
     height: u64,
     /// What certificates sign, in hex. All digests here are in hex.
@@ -101,7 +102,13 @@ impl BlockShown {
             committee: header.committee.to_string(),
             next_committee: header.next_committee.to_string(),
             certified: committed.finalization.is_some(),
-            commands: committed.block.body.segments.iter().flat_map(commands).collect(),
+            commands: committed
+                .block
+                .body
+                .segments
+                .iter()
+                .flat_map(commands)
+                .collect(),
             actions: committed.applied.iter().map(ActionDone::from).collect(),
         }
     }

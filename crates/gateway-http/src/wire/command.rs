@@ -23,6 +23,7 @@ pub(crate) fn command(bytes: &[u8]) -> Result<Command, Problem> {
 
 /// What came of one action.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Outcome)]
 pub(crate) struct OutcomeShown {
     /// Id of the command, in hex.
     pub(crate) command: String,
@@ -52,6 +53,7 @@ pub(crate) struct OutcomeShown {
 
 /// What the action's answer carries, depending on the action.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Reply)]
 pub(crate) struct ReplyShown {
     /// Keys removed, for deletes and transactions.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,11 +71,19 @@ impl From<&Reply> for ReplyShown {
         let none = Self::default();
         match reply {
             Reply::None => none,
-            Reply::Deleted(n) => Self { deleted: Some(*n), ..none },
-            Reply::Txn { succeeded, deleted } => {
-                Self { succeeded: Some(*succeeded), deleted: Some(*deleted), ..none }
-            }
-            Reply::Sequence(seq) => Self { sequence: Some(*seq), ..none },
+            Reply::Deleted(n) => Self {
+                deleted: Some(*n),
+                ..none
+            },
+            Reply::Txn { succeeded, deleted } => Self {
+                succeeded: Some(*succeeded),
+                deleted: Some(*deleted),
+                ..none
+            },
+            Reply::Sequence(seq) => Self {
+                sequence: Some(*seq),
+                ..none
+            },
         }
     }
 }

@@ -38,12 +38,16 @@ impl FromStr for Id {
         const FORM: &str = "expected height:index";
         let (height, index) = text.split_once(':').ok_or(FORM)?;
         let (height, index) = (height.parse(), index.parse());
-        Ok(Self { height: height.map_err(|_| FORM)?, index: index.map_err(|_| FORM)? })
+        Ok(Self {
+            height: height.map_err(|_| FORM)?,
+            index: index.map_err(|_| FORM)?,
+        })
     }
 }
 
 /// Who asked for a change.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Actor)]
 pub(crate) struct ActorShown {
     /// Empty when none could be told.
     organisation: String,
@@ -68,6 +72,7 @@ impl From<&Actor> for ActorShown {
 
 /// Data of an event; which one it is says the stream's `event:` line.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Event)]
 #[serde(untagged)]
 pub(crate) enum EventShown {
     /// `event: change`
@@ -114,7 +119,6 @@ pub(crate) struct ChangeEvent {
     /// State key in hex: what a lookup proof is asked for.
     key: String,
     /// The new value of a space's key; null for deletes and for records, which have paths of their own.
-    #[schema(inline)]
     value: Option<Base64>,
     /// Revision of the change before; 0 when the key was absent.
     prev_mod_revision: u64,
@@ -169,7 +173,10 @@ impl ChangeEvent {
             time_ms: header.timestamp_ms,
             index: receipt.index,
             event,
-            proof: format!("/v1/proofs/event/{}/{}/{event}", receipt.height, receipt.index),
+            proof: format!(
+                "/v1/proofs/event/{}/{}/{event}",
+                receipt.height, receipt.index
+            ),
             command: receipt.command.to_string(),
             item: receipt.item,
             space: receipt.space.clone(),

@@ -54,6 +54,7 @@ pub(crate) struct NamespaceQuery {
 
 /// A tag and its newest release.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Tag)]
 pub(crate) struct TagShown {
     repo: String,
     tag: String,
@@ -62,6 +63,7 @@ pub(crate) struct TagShown {
 
 /// One entry of a tag's sequence.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Release)]
 pub(crate) struct ReleaseShown {
     /// 1, 2, 3…
     seq: u64,
@@ -87,6 +89,7 @@ pub(crate) struct ReleaseShown {
 
 /// Everything a release means.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Content)]
 pub(crate) struct ContentShown {
     /// What the tag points to.
     root: DescriptorShown,
@@ -96,6 +99,7 @@ pub(crate) struct ContentShown {
 
 /// One runnable manifest.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Platform)]
 pub(crate) struct PlatformShown {
     os: String,
     architecture: String,
@@ -110,6 +114,7 @@ pub(crate) struct PlatformShown {
 
 /// An OCI descriptor.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Descriptor)]
 pub(crate) struct DescriptorShown {
     digest: String,
     size: u64,
@@ -118,6 +123,7 @@ pub(crate) struct DescriptorShown {
 
 /// Standing of a release or a digest.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ReleaseState)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(crate) enum StateShown {
     /// Good.
@@ -157,6 +163,7 @@ pub(crate) struct Repository {
 
 /// Where a digest stands and which releases mention it.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Digest)]
 pub(crate) struct DigestShown {
     pub(crate) repo: String,
     pub(crate) digest: String,
@@ -169,6 +176,7 @@ pub(crate) struct DigestShown {
 
 /// A release that mentions a digest.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = DigestUse)]
 pub(crate) struct Use {
     pub(crate) tag: String,
     pub(crate) seq: u64,
@@ -176,6 +184,7 @@ pub(crate) struct Use {
 
 /// Who owns the names under a prefix.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Namespace)]
 pub(crate) struct NamespaceShown {
     /// `host/path`.
     prefix: String,
@@ -189,6 +198,7 @@ pub(crate) struct NamespaceShown {
 
 /// An account's role in a namespace.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NamespaceMember)]
 pub(crate) struct MemberShown {
     /// In hex.
     account: String,
@@ -207,7 +217,11 @@ pub(super) fn role(role: Role) -> &'static str {
 
 impl From<Tag> for TagShown {
     fn from(tag: Tag) -> Self {
-        Self { repo: tag.repo, tag: tag.tag, current: tag.current.into() }
+        Self {
+            repo: tag.repo,
+            tag: tag.tag,
+            current: tag.current.into(),
+        }
     }
 }
 
@@ -233,8 +247,16 @@ impl From<ImageContent> for ContentShown {
     fn from(content: ImageContent) -> Self {
         Self {
             root: content.root.into(),
-            platforms: content.platforms.into_iter().map(PlatformShown::from).collect(),
-            attestations: content.attestations.into_iter().map(DescriptorShown::from).collect(),
+            platforms: content
+                .platforms
+                .into_iter()
+                .map(PlatformShown::from)
+                .collect(),
+            attestations: content
+                .attestations
+                .into_iter()
+                .map(DescriptorShown::from)
+                .collect(),
         }
     }
 }
@@ -248,15 +270,27 @@ impl From<PlatformImage> for PlatformShown {
             manifest: image.manifest.into(),
             config: image.config.into(),
             diff_ids: image.diff_ids,
-            layers: image.layers.into_iter().map(DescriptorShown::from).collect(),
+            layers: image
+                .layers
+                .into_iter()
+                .map(DescriptorShown::from)
+                .collect(),
         }
     }
 }
 
 impl From<Descriptor> for DescriptorShown {
     fn from(descriptor: Descriptor) -> Self {
-        let Descriptor { digest, size, media_type } = descriptor;
-        Self { digest, size, media_type }
+        let Descriptor {
+            digest,
+            size,
+            media_type,
+        } = descriptor;
+        Self {
+            digest,
+            size,
+            media_type,
+        }
     }
 }
 
@@ -275,7 +309,10 @@ impl From<Namespace> for NamespaceShown {
         let members = namespace.members.iter();
         Self {
             members: members
-                .map(|m| MemberShown { account: m.account.to_string(), role: role(m.role) })
+                .map(|m| MemberShown {
+                    account: m.account.to_string(),
+                    role: role(m.role),
+                })
                 .collect(),
             prefix: namespace.prefix,
             organisation: namespace.organisation,

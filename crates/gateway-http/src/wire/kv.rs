@@ -9,6 +9,7 @@ use super::Base64;
 
 /// A session write.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Write)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WriteAsked {
     /// Who the gateway is to say it was; at most 256 bytes.
@@ -19,25 +20,22 @@ pub(crate) struct WriteAsked {
 
 /// What a session write asks for.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = KvAction)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum KvActionAsked {
     /// Sets one key.
     Put {
         /// The key.
-        #[schema(inline)]
         key: Base64,
         /// The value.
-        #[schema(inline)]
         value: Base64,
     },
     /// Removes one key, or the half-open range `[key, range_end)`.
     Delete {
         /// First key.
-        #[schema(inline)]
         key: Base64,
         /// Empty for a single key; one zero byte for "to the end".
         #[serde(default)]
-        #[schema(inline)]
         range_end: Base64,
     },
     /// If all compares hold does `success`, else `failure`: one revision in all.
@@ -56,34 +54,31 @@ pub(crate) enum KvActionAsked {
 
 /// A change inside a transaction.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = KvOp)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum KvOpAsked {
     /// Sets one key.
     Put {
         /// The key.
-        #[schema(inline)]
         key: Base64,
         /// The value.
-        #[schema(inline)]
         value: Base64,
     },
     /// Removes one key or a range.
     Delete {
         /// First key.
-        #[schema(inline)]
         key: Base64,
         /// Empty for a single key; one zero byte for "to the end".
         #[serde(default)]
-        #[schema(inline)]
         range_end: Base64,
     },
 }
 
 /// One condition on one key.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Compare)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CompareAsked {
-    #[schema(inline)]
     key: Base64,
     op: CompareOpAsked,
     target: TargetAsked,
@@ -91,6 +86,7 @@ pub(crate) struct CompareAsked {
 
 /// Relation "stored `op` given".
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = CompareOp)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CompareOpAsked {
     Equal,
@@ -101,6 +97,7 @@ pub(crate) enum CompareOpAsked {
 
 /// What the stored side is compared with.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Target)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TargetAsked {
     /// Puts since the key was created; 0 for an absent key.
@@ -110,7 +107,7 @@ pub(crate) enum TargetAsked {
     /// Revision of the last change; 0 for an absent key.
     ModRevision(u64),
     /// The value; an absent key equals none.
-    Value(#[schema(inline)] Base64),
+    Value(Base64),
 }
 
 impl KvActionAsked {
@@ -118,11 +115,21 @@ impl KvActionAsked {
     pub(crate) fn action(self, space: &str) -> Action {
         let space = space.to_owned();
         Action::Kv(match self {
-            Self::Put { key, value } => KvAction::Put { space, key: key.0, value: value.0 },
-            Self::Delete { key, range_end } => {
-                KvAction::Delete { space, key: key.0, range_end: range_end.0 }
-            }
-            Self::Txn { compares, success, failure } => KvAction::Txn {
+            Self::Put { key, value } => KvAction::Put {
+                space,
+                key: key.0,
+                value: value.0,
+            },
+            Self::Delete { key, range_end } => KvAction::Delete {
+                space,
+                key: key.0,
+                range_end: range_end.0,
+            },
+            Self::Txn {
+                compares,
+                success,
+                failure,
+            } => KvAction::Txn {
                 space,
                 compares: compares.into_iter().map(Compare::from).collect(),
                 success: success.into_iter().map(KvOp::from).collect(),
@@ -135,10 +142,14 @@ impl KvActionAsked {
 impl From<KvOpAsked> for KvOp {
     fn from(op: KvOpAsked) -> Self {
         match op {
-            KvOpAsked::Put { key, value } => Self::Put { key: key.0, value: value.0 },
-            KvOpAsked::Delete { key, range_end } => {
-                Self::Delete { key: key.0, range_end: range_end.0 }
-            }
+            KvOpAsked::Put { key, value } => Self::Put {
+                key: key.0,
+                value: value.0,
+            },
+            KvOpAsked::Delete { key, range_end } => Self::Delete {
+                key: key.0,
+                range_end: range_end.0,
+            },
         }
     }
 }
@@ -157,7 +168,11 @@ impl From<CompareAsked> for Compare {
             TargetAsked::ModRevision(n) => CompareTarget::Mod(n),
             TargetAsked::Value(bytes) => CompareTarget::Value(bytes.0),
         };
-        Self { key: compare.key.0, op, target }
+        Self {
+            key: compare.key.0,
+            op,
+            target,
+        }
     }
 }
 
@@ -181,6 +196,7 @@ pub(crate) struct RangeQuery {
 
 /// The keys of a range.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Range)]
 pub(crate) struct RangeShown {
     /// The space's revision.
     pub(crate) revision: u64,
@@ -198,10 +214,9 @@ pub(crate) struct RangeShown {
 
 /// A key and what stands there.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Kv)]
 pub(crate) struct KvShown {
-    #[schema(inline)]
     key: Base64,
-    #[schema(inline)]
     value: Base64,
     /// Revision of creation.
     create_revision: u64,

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 /// A party.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Organisation)]
 pub(crate) struct OrganisationShown {
     name: String,
     /// Spaces it owns.
@@ -14,6 +15,7 @@ pub(crate) struct OrganisationShown {
 
 /// A registered key.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Account)]
 pub(crate) struct AccountShown {
     /// Id of the key, in hex.
     account: String,
@@ -32,6 +34,7 @@ pub(crate) struct AccountShown {
 
 /// A key that signs session batches.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Gateway)]
 pub(crate) struct GatewayShown {
     /// Id of the key, in hex.
     gateway: String,
@@ -44,6 +47,7 @@ pub(crate) struct GatewayShown {
 
 /// A unit of tenancy.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Space)]
 pub(crate) struct SpaceShown {
     name: String,
     /// Owner.
@@ -56,6 +60,7 @@ pub(crate) struct SpaceShown {
 
 /// Another organisation's right to write.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Grant)]
 pub(crate) struct GrantShown {
     organisation: String,
     /// The least evidence asked of them: `session` or `signed`.
@@ -72,7 +77,10 @@ pub(super) fn evidence(evidence: Evidence) -> &'static str {
 
 impl From<Organisation> for OrganisationShown {
     fn from(organisation: Organisation) -> Self {
-        Self { name: organisation.name, spaces: organisation.spaces }
+        Self {
+            name: organisation.name,
+            spaces: organisation.spaces,
+        }
     }
 }
 
@@ -119,6 +127,9 @@ impl SpaceShown {
 
 impl From<Grant> for GrantShown {
     fn from(grant: Grant) -> Self {
-        Self { organisation: grant.organisation, least: evidence(grant.least) }
+        Self {
+            organisation: grant.organisation,
+            least: evidence(grant.least),
+        }
     }
 }

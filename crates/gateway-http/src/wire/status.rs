@@ -1,7 +1,7 @@
 //! The member in one page (CONTRACT 2).
 
 use hanse_ledger::LedgerStatus;
-use hanse_types::Digest;
+use hanse_types::Genesis;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,6 +12,7 @@ use crate::{
 
 /// Where the chain and its committee stand, as this member sees them.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Status)]
 pub(crate) struct StatusShown {
     /// Layout: 1.
     v: u8,
@@ -25,8 +26,8 @@ pub(crate) struct StatusShown {
     time: String,
     epoch: u64,
     committee: Vec<Member>,
-    /// The newest certificate held; null before the first.
-    certificate: Option<Certificate>,
+    /// The newest certificate held; of height 0 and signed by none before the first, for genesis needs none.
+    certificate: Certificate,
     /// Newest height whose state root a committed header carries: proofs are made at it.
     settled_height: u64,
     /// Commands waiting here.
@@ -39,6 +40,7 @@ pub(crate) struct StatusShown {
 
 /// One seat of the committee.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CommitteeMember)]
 pub(crate) struct Member {
     organisation: String,
     /// Consensus key in hex.
@@ -63,6 +65,7 @@ pub(crate) struct Certificate {
 
 /// What this member runs.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Version)]
 pub(crate) struct VersionShown {
     /// Of the product.
     pub(crate) version: String,
@@ -74,20 +77,28 @@ pub(crate) struct VersionShown {
 
 impl StatusShown {
     pub(crate) fn new(
-        chain_id: Digest,
+        genesis: &Genesis,
         desk: &LedgerStatus,
         engine: EngineView,
         version: &str,
     ) -> Self {
+        let founders = genesis.committee();
+        let (of, need) = (founders.members.len() as u32, founders.quorum() as u32);
+        let first = CertificateView {
+            height: 0,
+            signed: 0,
+            of,
+            need,
+        };
         Self {
             v: 1,
-            chain_id: chain_id.to_string(),
+            chain_id: genesis.chain_id().to_string(),
             height: desk.height,
             time_ms: desk.time_ms,
             time: super::time(desk.time_ms),
             epoch: engine.epoch,
             committee: engine.members.into_iter().map(Member::from).collect(),
-            certificate: engine.certificate.map(Certificate::from),
+            certificate: engine.certificate.unwrap_or(first).into(),
             settled_height: desk.settled_height,
             pool_commands: desk.pool_commands as u64,
             ready: desk.ready,
@@ -104,13 +115,28 @@ impl From<MemberView> for Member {
             MemberState::Unreachable => "unreachable",
             MemberState::Unknown => "unknown",
         };
-        Self { organisation: view.organisation, member: view.member, state, height: view.height }
+        Self {
+            organisation: view.organisation,
+            member: view.member,
+            state,
+            height: view.height,
+        }
     }
 }
 
 impl From<CertificateView> for Certificate {
     fn from(view: CertificateView) -> Self {
-        let CertificateView { height, signed, of, need } = view;
-        Self { height, signed, of, need }
+        let CertificateView {
+            height,
+            signed,
+            of,
+            need,
+        } = view;
+        Self {
+            height,
+            signed,
+            of,
+            need,
+        }
     }
 }
