@@ -128,16 +128,18 @@ pub(crate) async fn containers_storage(
     let target = tempfile::NamedTempFile::new()
         .map_err(ImageError::file(std::env::temp_dir(), "written"))?;
     let to = format!("oci-archive:{}", target.path().display());
-    run_tool(
-        &skopeo,
-        &[
-            "copy",
-            "--quiet",
-            &format!("containers-storage:{name}"),
-            &to,
-        ],
-    )
-    .await?;
+    let from = format!("containers-storage:{name}");
+    let copied = run_tool(&skopeo, &["copy", "--quiet", &from, &to]).await;
+    copied.map_err(|error| match error {
+        // skopeo has one exit code for everything; this is how containers/storage says that it has no such image.
+        ImageError::Environment(said) if said.contains("does not resolve to an image") => {
+            ImageError::NotFound {
+                what: name.to_string(),
+                place: "containers-storage".to_owned(),
+            }
+        }
+        error => error,
+    })?;
     let path = target.path().to_path_buf();
     let max_unpacked = options.max_unpacked;
     // skopeo replaces the file, so it is opened by name; the guard removes it afterwards.

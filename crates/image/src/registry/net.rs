@@ -191,18 +191,31 @@ impl Network {
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let built = self.build(reach).map_err(|error| {
-            ImageError::Environment(format!("no https client could be set up: {error}"))
+        // A machine without any certificates can still speak http, and https with the authorities named to us.
+        let built = self.build(reach, true).or_else(|error| {
+            let error = safe_cause(&error);
+            tracing::warn!(%error, "this machine's certificates cannot be used");
+            self.build(reach, false)
+        });
+        let built = built.map_err(|error| {
+            let why = safe_cause(&error);
+            ImageError::Environment(format!("no https client could be set up: {why}"))
         })?;
         Ok(slot.get_or_init(|| built))
     }
 
-    fn build(&self, reach: Reach) -> reqwest::Result<Client> {
+    fn build(&self, reach: Reach, system: bool) -> reqwest::Result<Client> {
         let resolver = Resolver {
             reach,
             changed: self.changed.clone(),
         };
-        Client::builder()
+        let certificates = self.certificates.clone();
+        let builder = Client::builder();
+        let builder = match system {
+            true => builder.tls_certs_merge(certificates),
+            false => builder.tls_certs_only(certificates),
+        };
+        builder
             .user_agent(concat!("hanse/", env!("CARGO_PKG_VERSION")))
             // Redirects and proxies change who is spoken to: the first are followed by our rules, the second are not used.
             .redirect(reqwest::redirect::Policy::none())
@@ -216,7 +229,6 @@ impl Network {
             // One connection per blob: bounded buffers, and none of HTTP/2's ways to exhaust a client.
             .http1_only()
             .connect_timeout(self.idle)
-            .tls_certs_merge(self.certificates.clone())
             .dns_resolver(Arc::new(resolver))
             .build()
     }
