@@ -17,6 +17,7 @@ use hanse_image::{
 /// Bytes of each of the layers; together far beyond the bound.
 const LAYER_BYTES: usize = 256 << 20;
 const LAYERS: usize = 3;
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// What the contract allows, KiB.
 const BOUND_KIB: u64 = 256 * 1024;
 
@@ -39,60 +40,75 @@ fn part(media_type: &str, digest: &Digest, size: usize) -> serde_json::Value {
     serde_json::json!({ "mediaType": media_type, "digest": digest.to_string(), "size": size })
 }
 
-/// Defect 4B-11 of DaoChain: the whole image in memory, and every image of a list at once.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn defect_4b_11_memory_is_bounded_whatever_the_image() {
-    let digests: Vec<Digest> = (0..LAYERS)
+/// What the registry has.
+struct Served {
+    manifest: Vec<u8>,
+    config: Vec<u8>,
+    config_digest: Digest,
+    layers: Vec<Digest>,
+}
+
+fn make() -> Served {
+    let layers: Vec<Digest> = (0..LAYERS)
         .map(|index| {
             let mut hasher = Hasher::new(Algorithm::Sha256);
             pieces(index).for_each(|piece| hasher.update(&piece));
             hasher.finish()
         })
         .collect();
-    let diff_ids: Vec<String> = digests.iter().map(ToString::to_string).collect();
+    let diff_ids: Vec<String> = layers.iter().map(ToString::to_string).collect();
     let config = serde_json::json!({
         "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": diff_ids },
     });
     let config = config.to_string().into_bytes();
     let config_digest = Digest::of(Algorithm::Sha256, &config);
-    let layer = "application/vnd.oci.image.layer.v1.tar";
-    let layers: Vec<_> = digests
+    let plain = "application/vnd.oci.image.layer.v1.tar";
+    let listed: Vec<_> = layers
         .iter()
-        .map(|digest| part(layer, digest, LAYER_BYTES))
+        .map(|digest| part(plain, digest, LAYER_BYTES))
         .collect();
     let manifest = serde_json::json!({
-        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": part("application/vnd.oci.image.config.v1+json", &config_digest, config.len()), "layers": layers,
+        "schemaVersion": 2, "mediaType": MANIFEST,
+        "config": part("application/vnd.oci.image.config.v1+json", &config_digest, config.len()),
+        "layers": listed,
     });
-    let manifest = manifest.to_string().into_bytes();
-    let root = Digest::of(Algorithm::Sha256, &manifest);
-    let served = Arc::new((manifest, config, config_digest, digests));
+    Served {
+        manifest: manifest.to_string().into_bytes(),
+        config,
+        config_digest,
+        layers,
+    }
+}
+
+fn answer(served: &Served, path: &str) -> Response {
+    let layer = |digest: &Digest| path.ends_with(&digest.to_string());
+    let body = if path.contains("/manifests/") {
+        Body::from(served.manifest.clone())
+    } else if layer(&served.config_digest) {
+        Body::from(served.config.clone())
+    } else {
+        match served.layers.iter().position(layer) {
+            Some(index) => {
+                let pieces = futures::stream::iter(pieces(index)).map(Ok::<_, std::io::Error>);
+                Body::from_stream(pieces)
+            }
+            None => Body::empty(),
+        }
+    };
+    Response::builder()
+        .header("content-type", MANIFEST)
+        .body(body)
+        .unwrap()
+}
+
+/// Defect 4B-11 of DaoChain: the whole image in memory, and every image of a list at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defect_4b_11_memory_is_bounded_whatever_the_image() {
+    let served = Arc::new(make());
+    let root = Digest::of(Algorithm::Sha256, &served.manifest);
     let router = Router::new().fallback(move |uri: Uri| {
         let served = Arc::clone(&served);
-        async move {
-            let path = uri.path();
-            let body = if path.contains("/manifests/") {
-                Body::from(served.0.clone())
-            } else if path.ends_with(&served.2.to_string()) {
-                Body::from(served.1.clone())
-            } else {
-                match served
-                    .3
-                    .iter()
-                    .position(|digest| path.ends_with(&digest.to_string()))
-                {
-                    Some(index) => Body::from_stream(
-                        futures::stream::iter(pieces(index)).map(Ok::<_, std::io::Error>),
-                    ),
-                    None => Body::empty(),
-                }
-            };
-            let kind = "application/vnd.oci.image.manifest.v1+json";
-            Response::builder()
-                .header("content-type", kind)
-                .body(body)
-                .unwrap()
-        }
+        async move { answer(&served, uri.path()) }
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
