@@ -77,12 +77,16 @@ impl Audit {
         let height = header.height;
         let outcome = outcome(&committed.applied);
         if header.digest() != committed.digest {
-            self.found(format!("member {member} names block {height} by a digest it does not have"));
+            self.found(format!(
+                "member {member} names block {height} by a digest it does not have"
+            ));
         }
         let seen = self.heights.get(&height).map(|seen| (seen.digest, seen.outcome));
         if let Some((digest, before)) = seen {
             if digest != committed.digest {
-                self.found(format!("two blocks are final at height {height}, one at member {member}"));
+                self.found(format!(
+                    "two blocks are final at height {height}, one at member {member}"
+                ));
             }
             if before != outcome {
                 self.found(format!("member {member} executed block {height} to another outcome"));
@@ -128,7 +132,9 @@ impl Audit {
             }
         }
         if receipt.status != Status::Done && !applied.changes.is_empty() {
-            self.found(format!("action {index} of block {height} changed something and is not done"));
+            self.found(format!(
+                "action {index} of block {height} changed something and is not done"
+            ));
         }
         for change in &applied.changes {
             self.change(&change.key, &change.event);
@@ -144,7 +150,10 @@ impl Audit {
             // A key may change twice in one transaction; then the later event names that revision itself.
             if event.prev_mod_revision != was {
                 let revision = event.revision;
-                self.found(format!("the event of revision {revision} names {} as the change before {was}", event.prev_mod_revision));
+                self.found(format!(
+                    "the event of revision {revision} names {} as the change before {was}",
+                    event.prev_mod_revision
+                ));
             }
         }
     }
@@ -166,8 +175,12 @@ impl Audit {
                     seen.certified = true;
                 }
             }
-            Ok(_) => self.found(format!("member {member} has another block's certificate at height {height}")),
-            Err(error) => self.found(format!("certificate of height {height} at member {member}: {error}")),
+            Ok(_) => self.found(format!(
+                "member {member} has another block's certificate at height {height}"
+            )),
+            Err(error) => {
+                self.found(format!("certificate of height {height} at member {member}: {error}"))
+            }
         }
     }
 
@@ -191,7 +204,9 @@ impl Audit {
         for (key, held) in &self.table {
             let entry = world.get(key).map(|e| (e.value_hash, e.mod_revision));
             if entry != *held {
-                wrong.push(format!("member {member} holds something else than the events say at key {key:02x?}"));
+                wrong.push(format!(
+                    "member {member} holds something else than the events say at key {key:02x?}"
+                ));
             }
         }
         wrong.into_iter().for_each(|what| self.found(what));

@@ -78,7 +78,13 @@ pub(crate) struct Client {
 }
 
 /// Signs an action for `stage`'s chain.
-pub(crate) fn signed(stage: &Stage, key: &SigningKey, action: Action, now_ms: u64, nonce: u128) -> Command {
+pub(crate) fn signed(
+    stage: &Stage,
+    key: &SigningKey,
+    action: Action,
+    now_ms: u64,
+    nonce: u128,
+) -> Command {
     let payload = SignedPayload {
         chain_id: stage.genesis.chain_id(),
         key: key.public(),
@@ -122,7 +128,8 @@ impl Client {
                 && let Some(ledger) = self.stage.door(self.home)
             {
                 let roll = self.dice.roll();
-                prover::sample(&self.context, &self.stage, &ledger, &receipt, roll, Patience::Fair).await;
+                prover::sample(&self.context, &self.stage, &ledger, &receipt, roll, Patience::Fair)
+                    .await;
             }
             self.context.sleep_until(due).await;
         }
@@ -181,7 +188,8 @@ impl Client {
                 self.context.sleep(PAUSE).await;
                 continue;
             };
-            match ledger.submit_session(&space, &format!("client-{}", self.number), action.clone()) {
+            match ledger.submit_session(&space, &format!("client-{}", self.number), action.clone())
+            {
                 Ok(ticket) => match ticket.await {
                     Ok(Outcome { receipt, .. }) => return End::Acknowledged(Box::new(receipt)),
                     Err(TicketError::Expired) => return End::Expired,
@@ -192,7 +200,8 @@ impl Client {
                 }
                 Err(other) => {
                     let home = self.home;
-                    self.stage.found(format!("member {home} does not take a session action: {other}"));
+                    self.stage
+                        .found(format!("member {home} does not take a session action: {other}"));
                     return End::Unknown;
                 }
             }
@@ -201,10 +210,17 @@ impl Client {
 }
 
 /// Sends an administrator's action and waits until it is done: for setting the stage.
-pub(crate) async fn prepare(context: &Context, stage: &Stage, member: usize, action: Action, nonce: u128) {
+pub(crate) async fn prepare(
+    context: &Context,
+    stage: &Stage,
+    member: usize,
+    action: Action,
+    nonce: u128,
+) {
     let key = genesis::admin(member);
     let command = signed(stage, &key, action, now_ms(context), nonce);
-    let ledger: Arc<Ledger> = stage.door(member).expect("all members are up while the stage is set");
+    let ledger: Arc<Ledger> =
+        stage.door(member).expect("all members are up while the stage is set");
     let outcome = match ledger.submit(command) {
         Ok(ticket) => ticket.await.map_err(|e| e.to_string()),
         Err(error) => Err(error.to_string()),

@@ -3,13 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use commonware_p2p::simulated::Link;
-use commonware_runtime::{Clock as _, Handle as Task, Spawner as _, Supervisor as _, deterministic::Context};
+use commonware_runtime::{
+    Clock as _, Handle as Task, Spawner as _, Supervisor as _, deterministic::Context,
+};
 use commonware_utils::Probability;
 use futures::channel::oneshot;
 use hanse_ledger::Ledger;
 use hanse_member::{
     ConsensusKey, Counters, Handle, MemberConfig,
-    simulated::{Setup, SimulatedOracle, run, simulated_channels, simulated_key, simulated_network},
+    simulated::{
+        Setup, SimulatedOracle, run, simulated_channels, simulated_key, simulated_network,
+    },
 };
 use parking_lot::Mutex;
 
@@ -74,7 +78,12 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Four members, none of them up, all links good.
-    pub(crate) async fn new(context: Context, stage: Arc<Stage>, seed: u64, flaw: Option<Flaw>) -> Self {
+    pub(crate) async fn new(
+        context: Context,
+        stage: Arc<Stage>,
+        seed: u64,
+        flaw: Option<Flaw>,
+    ) -> Self {
         let keys: Vec<ConsensusKey> = (0..MEMBERS).map(genesis::consensus).collect();
         let public: Vec<[u8; 32]> = keys.iter().map(ConsensusKey::public).collect();
         let oracle = simulated_network(context.child("network"), &public).await;
@@ -161,7 +170,9 @@ impl Cluster {
             let machine = Machine::new(context, disk);
             let up = match run(machine, channels, config, setup).await {
                 Ok(up) => up,
-                Err(error) => return stage.found(format!("member {member} did not start: {}", chain(&error))),
+                Err(error) => {
+                    return stage.found(format!("member {member} did not start: {}", chain(&error)));
+                }
             };
             let (handle, counters) = (up.handle, up.counters);
             *inside.lock() = Some(Inside { handle, counters });
@@ -188,7 +199,13 @@ impl Cluster {
     }
 
     /// Lets a member run until its disk fails at the change after `left` others, or for `patience`.
-    pub(crate) async fn crash_at(&mut self, member: usize, left: u64, patience: Duration, loss: Loss) {
+    pub(crate) async fn crash_at(
+        &mut self,
+        member: usize,
+        left: u64,
+        patience: Duration,
+        loss: Loss,
+    ) {
         let blown: oneshot::Receiver<()> = self.seats[member].disk.fuse(left);
         crate::stage::within(&self.context, patience, blown).await;
         self.crash(member, loss).await;

@@ -1,11 +1,6 @@
 //! A disk that keeps what was flushed, and of the rest what a power cut happens to leave.
 
-use std::{
-    collections::BTreeMap,
-    ops::RangeInclusive,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use commonware_runtime::{
     Blob, BlobVersion, BufMut as _, Error, Handle, IoBufMut, IoBufs, IoBufsMut, ReadOptions,

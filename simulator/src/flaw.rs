@@ -34,7 +34,12 @@ pub(crate) fn log_config(flaw: Option<Flaw>) -> LogConfig {
 }
 
 /// What stands between the engine and the ledger of `member`.
-pub(crate) fn around(flaw: Option<Flaw>, member: usize, me: [u8; 32], app: Arc<dyn Application>) -> Arc<dyn Application> {
+pub(crate) fn around(
+    flaw: Option<Flaw>,
+    member: usize,
+    me: [u8; 32],
+    app: Arc<dyn Application>,
+) -> Arc<dyn Application> {
     match flaw {
         Some(Flaw::LostCommand(from)) if member == 0 => Arc::new(Loses { app, from, me }),
         _ => app,

@@ -37,7 +37,12 @@ pub(crate) async fn sample(
 }
 
 /// Asks for every kind of proof.
-pub(crate) async fn all(context: &Context, stage: &Arc<Stage>, ledger: &Arc<Ledger>, receipt: &Receipt) {
+pub(crate) async fn all(
+    context: &Context,
+    stage: &Arc<Stage>,
+    ledger: &Arc<Ledger>,
+    receipt: &Receipt,
+) {
     for pair in asks(ledger, receipt) {
         check(context, stage, ledger, pair, Some(receipt), Patience::Strict).await;
     }
@@ -80,7 +85,8 @@ async fn check(
     let bytes = match within(context, LIMIT, Box::pin(ledger.prove(ask))).await {
         Some(Ok(bytes)) => bytes,
         // A member that restarted may not have caught up with what its client knows.
-        Some(Err(ProveError::NotFound | ProveError::Stopped | ProveError::Forgotten { .. })) | None
+        Some(Err(ProveError::NotFound | ProveError::Stopped | ProveError::Forgotten { .. }))
+        | None
             if !strict =>
         {
             return;

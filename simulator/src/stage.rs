@@ -51,7 +51,11 @@ impl Stage {
         self.doors.lock()[member].clone()
     }
 
-    pub(crate) fn set_door(&self, member: usize, ledger: Option<Arc<Ledger>>) -> Option<Arc<Ledger>> {
+    pub(crate) fn set_door(
+        &self,
+        member: usize,
+        ledger: Option<Arc<Ledger>>,
+    ) -> Option<Arc<Ledger>> {
         std::mem::replace(&mut self.doors.lock()[member], ledger)
     }
 

@@ -129,7 +129,9 @@ fn check_receipt(stage: &Stage, member: usize, ledger: &Ledger, receipt: &Receip
     let (command, item, height) = (receipt.command, receipt.item, receipt.height);
     let kept = ledger.outcome(&command, item).map(|outcome| outcome.receipt);
     if kept.as_ref() != Some(receipt) {
-        stage.found(format!("acknowledged command {command} of height {height} is not at member {member}"));
+        stage.found(format!(
+            "acknowledged command {command} of height {height} is not at member {member}"
+        ));
     }
     let audited = stage.audit.lock().receipt(&command, item).cloned();
     if audited.as_ref() != Some(receipt) {

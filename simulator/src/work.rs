@@ -32,10 +32,8 @@ pub(crate) fn own(member: usize) -> String {
 /// What has to be there before clients start: who asks for what.
 pub(crate) fn stage() -> Vec<(usize, Action)> {
     let mut actions = vec![(0, create(COMMON.to_owned()))];
-    let grants = (1..MEMBERS).map(|member| Grant {
-        organisation: name(member),
-        least: Evidence::Session,
-    });
+    let grants =
+        (1..MEMBERS).map(|member| Grant { organisation: name(member), least: Evidence::Session });
     let grants = SpaceAction::SetGrants { name: COMMON.to_owned(), grants: grants.collect() };
     actions.push((0, Action::Space(grants)));
     actions.extend((0..MEMBERS).map(|member| (member, create(own(member)))));
@@ -102,10 +100,8 @@ fn publish(dice: &mut Dice, turn: u64) -> ImageAction {
         let digest = digest(&format!("manifest {}", turn - 5));
         return ImageAction::Yank { repo, digest, reason: "simulated".to_owned() };
     }
-    let manifest = descriptor(
-        &format!("manifest {turn}"),
-        "application/vnd.oci.image.manifest.v1+json",
-    );
+    let manifest =
+        descriptor(&format!("manifest {turn}"), "application/vnd.oci.image.manifest.v1+json");
     let platform = PlatformImage {
         platform: Platform {
             os: "linux".to_owned(),
@@ -120,7 +116,8 @@ fn publish(dice: &mut Dice, turn: u64) -> ImageAction {
             "application/vnd.oci.image.layer.v1.tar+gzip",
         )],
     };
-    let content = ImageContent { root: manifest, platforms: vec![platform], attestations: Vec::new() };
+    let content =
+        ImageContent { root: manifest, platforms: vec![platform], attestations: Vec::new() };
     // Each turn is a release of its own tag, so that the number is known without asking.
     let seq = if dice.chance(100) { 2 } else { 1 };
     let tag = format!("v{turn}");

@@ -86,11 +86,8 @@ fn wish(args: &[String]) -> Result<Wish, Failure> {
     };
     let mut words = args.iter();
     while let Some(word) = words.next() {
-        let mut value = || {
-            words
-                .next()
-                .ok_or_else(|| Failure::new(format!("{word} wants a value")))
-        };
+        let mut value =
+            || words.next().ok_or_else(|| Failure::new(format!("{word} wants a value")));
         match word.as_str() {
             "--peer-only" => wish.peer_only = true,
             "-o" => wish.json = value()? == "json",

@@ -84,17 +84,13 @@ fn etcd_peer(args: &[String]) -> Result<(), Failure> {
     let tools = etcd::build()?;
     say::say(tools.folder.display());
     let [dir, port] = args else { return Ok(()) };
-    let port = port
-        .parse()
-        .attempt(|| format!("{port:?} is not a base port"))?;
+    let port = port.parse().attempt(|| format!("{port:?} is not a base port"))?;
     let mut peer = etcd::EtcdPeer::start_with(tools, &PathBuf::from(dir), port)?;
     say::say(format_args!(
         "{} members at {}; Enter stops them",
         peer.pids().len(),
         peer.endpoints()
     ));
-    std::io::stdin()
-        .read_line(&mut String::new())
-        .attempt(|| "could not wait for Enter")?;
+    std::io::stdin().read_line(&mut String::new()).attempt(|| "could not wait for Enter")?;
     peer.stop()
 }

@@ -66,12 +66,7 @@ pub fn build() -> Result<Tools, Failure> {
         let path = module.join(name);
         hash.update(fs::read(&path).attempt(|| format!("could not read {}", path.display()))?);
     }
-    let digest: String = hash
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let folder = repo::cache().join("etcd").join(digest);
     if !folder.is_dir() {
         setup::ensure(&[Need::Go])?;
@@ -93,13 +88,7 @@ fn compile(module: &Path, folder: &Path) -> Result<(), Failure> {
         say::note(format_args!("building {package}"));
         process::succeed(
             Command::new("go")
-                .args([
-                    "build",
-                    "-mod=readonly",
-                    "-trimpath",
-                    "-ldflags=-s -w",
-                    "-o",
-                ])
+                .args(["build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o"])
                 .arg(partial.join(name))
                 .arg(package)
                 .env("CGO_ENABLED", "0")
@@ -132,11 +121,7 @@ impl EtcdPeer {
     /// As [`Self::start`].
     pub fn start_with(tools: Tools, dir: &Path, base_port: u16) -> Result<Self, Failure> {
         fs::create_dir_all(dir).attempt(|| format!("could not make {}", dir.display()))?;
-        let mut peer = Self {
-            tools,
-            members: Vec::new(),
-            base_port,
-        };
+        let mut peer = Self { tools, members: Vec::new(), base_port };
         for member in 0..MEMBERS {
             let child = peer.member(dir, member)?;
             peer.members.push(child);
@@ -158,9 +143,8 @@ impl EtcdPeer {
         let log = dir.join(format!("m{member}.log"));
         let out =
             fs::File::create(&log).attempt(|| format!("could not write {}", log.display()))?;
-        let cluster: Vec<String> = (0..MEMBERS)
-            .map(|other| format!("m{other}={}", self.peer(other)))
-            .collect();
+        let cluster: Vec<String> =
+            (0..MEMBERS).map(|other| format!("m{other}={}", self.peer(other))).collect();
         self.tools
             .command("etcd")
             .args(["--name", &format!("m{member}")])
@@ -187,15 +171,10 @@ impl EtcdPeer {
             let Err(failure) = process::output(&mut health) else {
                 return Ok(());
             };
-            let ended = self
-                .members
-                .iter_mut()
-                .any(|child| !matches!(child.try_wait(), Ok(None)));
+            let ended = self.members.iter_mut().any(|child| !matches!(child.try_wait(), Ok(None)));
             if ended || Instant::now() > end {
-                let logs = format!(
-                    "etcd did not become healthy; its logs are in {}",
-                    dir.display()
-                );
+                let logs =
+                    format!("etcd did not become healthy; its logs are in {}", dir.display());
                 return Err(failure).attempt(|| logs);
             }
             thread::sleep(LOOK);

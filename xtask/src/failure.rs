@@ -12,10 +12,7 @@ pub struct Failure {
 impl Failure {
     /// A failure whose cause is the sentence itself.
     pub fn new(attempt: impl Into<String>) -> Self {
-        Self {
-            attempt: attempt.into(),
-            cause: None,
-        }
+        Self { attempt: attempt.into(), cause: None }
     }
 
     /// The sentence and every cause below it, joined by `: `.
@@ -54,9 +51,6 @@ pub trait Attempt<T> {
 
 impl<T, E: Into<Box<dyn Error + Send + Sync>>> Attempt<T> for Result<T, E> {
     fn attempt<S: Into<String>>(self, what: impl FnOnce() -> S) -> Result<T, Failure> {
-        self.map_err(|cause| Failure {
-            attempt: what().into(),
-            cause: Some(cause.into()),
-        })
+        self.map_err(|cause| Failure { attempt: what().into(), cause: Some(cause.into()) })
     }
 }

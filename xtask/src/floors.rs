@@ -21,25 +21,14 @@ const GOLDEN: &str = "docs/floors.out";
 
 /// Crates whose outside dependencies are part of what a reviewer must see: what two honest members compute, and what
 /// a sceptic runs, depends on them.
-const PURE: &[&str] = &[
-    "hanse-crypto",
-    "hanse-types",
-    "hanse-proof",
-    "hanse-execution",
-];
+const PURE: &[&str] = &["hanse-crypto", "hanse-types", "hanse-proof", "hanse-execution"];
 
 /// Crates whose whole closure is listed: all that someone who trusts none of us has to read.
 const SCEPTIC: &[&str] = &["hanse-proof"];
 
 /// What must not be in a sceptic's closure: runtimes, sockets, the engine.
-const NOT_FOR_SCEPTICS: &[&str] = &[
-    "tokio",
-    "mio",
-    "socket2",
-    "hyper",
-    "reqwest",
-    "commonware-runtime",
-];
+const NOT_FOR_SCEPTICS: &[&str] =
+    &["tokio", "mio", "socket2", "hyper", "reqwest", "commonware-runtime"];
 
 /// Where a crate stands: its floor and its place in the list of members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,10 +54,7 @@ pub fn task(write: bool) -> Result<Vec<String>, Failure> {
     let mut closures = BTreeMap::new();
     for name in SCEPTIC {
         let closure = closure(name)?;
-        for unwelcome in NOT_FOR_SCEPTICS
-            .iter()
-            .filter(|name| closure.contains(**name))
-        {
+        for unwelcome in NOT_FOR_SCEPTICS.iter().filter(|name| closure.contains(**name)) {
             findings.push(format!(
                 "{name} brings in {unwelcome}, which a sceptic should not have to read"
             ));
@@ -88,16 +74,12 @@ pub fn task(write: bool) -> Result<Vec<String>, Failure> {
 fn floor_plan(manifest: &str) -> BTreeMap<String, Place> {
     let mut plan = BTreeMap::new();
     let mut floor = None;
-    let list = manifest
-        .split_once("members = [")
-        .map_or("", |(_, rest)| rest);
+    let list = manifest.split_once("members = [").map_or("", |(_, rest)| rest);
     for line in list.lines().map(str::trim).take_while(|line| *line != "]") {
         if let Some(comment) = line.strip_prefix('#') {
             let word = comment.split_whitespace().next().unwrap_or_default();
             floor = word.parse().ok();
-        } else if let Some(folder) = line
-            .strip_prefix('"')
-            .and_then(|rest| rest.split('"').next())
+        } else if let Some(folder) = line.strip_prefix('"').and_then(|rest| rest.split('"').next())
         {
             let order = plan.len();
             plan.insert(folder.to_owned(), Place { floor, order });
@@ -112,16 +94,10 @@ fn crossings(metadata: &Metadata, plan: &BTreeMap<String, Place>) -> Vec<String>
     let mut findings = Vec::new();
     for from in metadata.members() {
         let Some(here) = plan.get(&from.folder) else {
-            findings.push(format!(
-                "{} stands on no floor: list it in Cargo.toml",
-                from.name
-            ));
+            findings.push(format!("{} stands on no floor: list it in Cargo.toml", from.name));
             continue;
         };
-        for (to, _) in metadata
-            .internal(from)
-            .filter(|(_, kind)| *kind != Kind::Dev)
-        {
+        for (to, _) in metadata.internal(from).filter(|(_, kind)| *kind != Kind::Dev) {
             let Some(there) = plan.get(&to.folder) else {
                 continue;
             };
@@ -156,13 +132,8 @@ fn closure(name: &str) -> Result<BTreeSet<String>, Failure> {
         "{p}",
         "--locked",
     ]))?;
-    let names = tree
-        .lines()
-        .filter_map(|line| line.split_whitespace().next());
-    Ok(names
-        .filter(|found| *found != name)
-        .map(str::to_owned)
-        .collect())
+    let names = tree.lines().filter_map(|line| line.split_whitespace().next());
+    Ok(names.filter(|found| *found != name).map(str::to_owned).collect())
 }
 
 fn render(
@@ -171,10 +142,7 @@ fn render(
     closures: &BTreeMap<String, BTreeSet<String>>,
 ) -> String {
     let mut members: Vec<_> = metadata.members().collect();
-    members.sort_by_key(|member| {
-        plan.get(&member.folder)
-            .map_or(usize::MAX, |place| place.order)
-    });
+    members.sort_by_key(|member| plan.get(&member.folder).map_or(usize::MAX, |place| place.order));
     let mut text = String::from(
         "# Written by `cargo xtask floors --write`. A new line here is a new edge: review it as one.\n",
     );
@@ -185,34 +153,23 @@ fn render(
             .and_then(|place| place.floor)
             .map_or_else(|| "-".to_owned(), |floor| floor.to_string());
         line(&mut text, format_args!("{floor} {}", member.name));
-        let edges: BTreeSet<_> = metadata
-            .internal(member)
-            .map(|(to, kind)| (&to.name, kind))
-            .collect();
+        let edges: BTreeSet<_> =
+            metadata.internal(member).map(|(to, kind)| (&to.name, kind)).collect();
         for (to, kind) in edges {
             line(&mut text, format_args!("    {to}{}", kind.mark()));
         }
     }
     text.push_str("\n## What the pure crates take from outside\n");
-    for member in members
-        .iter()
-        .filter(|member| PURE.contains(&member.name.as_str()))
-    {
+    for member in members.iter().filter(|member| PURE.contains(&member.name.as_str())) {
         line(&mut text, format_args!("{}", member.name));
         for (name, kind, optional) in metadata.external(member) {
             let optional = if optional { " (optional)" } else { "" };
-            line(
-                &mut text,
-                format_args!("    {name}{}{optional}", kind.mark()),
-            );
+            line(&mut text, format_args!("    {name}{}{optional}", kind.mark()));
         }
     }
     text.push_str("\n## All that a sceptic runs\n");
     for (name, closure) in closures {
-        line(
-            &mut text,
-            format_args!("{name}: {} packages", closure.len()),
-        );
+        line(&mut text, format_args!("{name}: {} packages", closure.len()));
         for package in closure {
             line(&mut text, format_args!("    {package}"));
         }
@@ -237,12 +194,8 @@ impl Kind {
 /// Lines only one side has, with the line above which they stand, `+` for new edges.
 fn difference(golden: &str, fresh: &str) -> Vec<String> {
     let (old, new) = (paths(golden), paths(fresh));
-    let gone = old
-        .difference(&new)
-        .map(|line| format!("{GOLDEN}: - {line}"));
-    let come = new
-        .difference(&old)
-        .map(|line| format!("{GOLDEN}: + {line}"));
+    let gone = old.difference(&new).map(|line| format!("{GOLDEN}: - {line}"));
+    let come = new.difference(&old).map(|line| format!("{GOLDEN}: + {line}"));
     let mut found: Vec<String> = gone.chain(come).collect();
     if found.is_empty() && golden != fresh {
         found.push(format!("{GOLDEN} differs in order only"));

@@ -98,11 +98,7 @@ fn follow(
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    Ok(if late {
-        Ending::OutOfTime
-    } else {
-        Ending::Code(exit.and_then(|status| status.code()))
-    })
+    Ok(if late { Ending::OutOfTime } else { Ending::Code(exit.and_then(|status| status.code())) })
 }
 
 /// Sends one signal to several processes by `kill`, for this workspace forbids the unsafe call. Those already
@@ -121,14 +117,8 @@ pub fn signal_all(signal: &str, pids: &[u32]) {
 /// When it cannot be started or ends with anything but 0.
 pub fn succeed(command: &mut Command) -> Result<(), Failure> {
     let name = describe(command);
-    let status = command
-        .status()
-        .attempt(|| format!("could not start {name}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(Failure::new(format!("{name} failed ({status})")))
-    }
+    let status = command.status().attempt(|| format!("could not start {name}"))?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("{name} failed ({status})"))) }
 }
 
 /// Runs a program and returns its stdout as text.
@@ -137,18 +127,13 @@ pub fn succeed(command: &mut Command) -> Result<(), Failure> {
 /// When it cannot be started or ends with anything but 0; the end of its stderr is in the message.
 pub fn output(command: &mut Command) -> Result<String, Failure> {
     let name = describe(command);
-    let said = command
-        .output()
-        .attempt(|| format!("could not start {name}"))?;
+    let said = command.output().attempt(|| format!("could not start {name}"))?;
     if said.status.success() {
         return Ok(String::from_utf8_lossy(&said.stdout).into_owned());
     }
     let stderr = String::from_utf8_lossy(&said.stderr);
     let last = stderr.trim().lines().last().unwrap_or("it said nothing");
-    Err(Failure::new(format!(
-        "{name} failed ({}): {last}",
-        said.status
-    )))
+    Err(Failure::new(format!("{name} failed ({}): {last}", said.status)))
 }
 
 /// The program and its first words, for messages.

@@ -38,9 +38,7 @@ pub fn target() -> PathBuf {
 /// The cargo that runs us, in the checkout, building into [`target`].
 pub fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .current_dir(root())
-        .env("CARGO_TARGET_DIR", target());
+    command.current_dir(root()).env("CARGO_TARGET_DIR", target());
     command
 }
 

@@ -53,18 +53,12 @@ impl Need {
         let (package, series, present): (_, _, fn() -> bool) = match self {
             Self::Registry => ("docker-registry", "2.8.*", || on_path("docker-registry")),
             Self::Skopeo => ("skopeo", "1.9.*", || on_path("skopeo")),
-            Self::Engine => ("docker.io", "20.10.*", || {
-                on_path("dockerd") && on_path("docker")
-            }),
+            Self::Engine => ("docker.io", "20.10.*", || on_path("dockerd") && on_path("docker")),
             Self::PythonCryptography => ("python3-cryptography", "38.*", || python().is_some()),
             Self::Openssl => ("openssl", "3.0.*", || on_path("openssl")),
             Self::Go => return None,
         };
-        Some(Remedy {
-            package,
-            series,
-            present,
-        })
+        Some(Remedy { package, series, present })
     }
 }
 
@@ -117,10 +111,9 @@ pub fn ensure(needs: &[Need]) -> Result<(), Failure> {
     install(&missing, &names)?;
     match missing.iter().find(|remedy| !(remedy.present)()) {
         None => Ok(()),
-        Some(remedy) => Err(Failure::new(format!(
-            "{} is installed and still does not answer",
-            remedy.package
-        ))),
+        Some(remedy) => {
+            Err(Failure::new(format!("{} is installed and still does not answer", remedy.package)))
+        }
     }
 }
 
@@ -150,18 +143,12 @@ fn retried(words: &[&str]) -> Result<(), Failure> {
     let mut pause = PAUSE;
     for left in (0..TRIES).rev() {
         let mut apt = Command::new("apt-get");
-        apt.args([
-            "-q",
-            "-o",
-            "Acquire::Retries=3",
-            "-o",
-            "DPkg::Lock::Timeout=300",
-        ])
-        .args(words)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        // Daemons are started by our tests, in their own folders, never by the package.
-        .env("RUNLEVEL", "1")
-        .stdin(Stdio::null());
+        apt.args(["-q", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=300"])
+            .args(words)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            // Daemons are started by our tests, in their own folders, never by the package.
+            .env("RUNLEVEL", "1")
+            .stdin(Stdio::null());
         match process::output(&mut apt) {
             Ok(_) => return Ok(()),
             Err(failure) if left == 0 => return Err(failure),
@@ -179,10 +166,7 @@ pub fn python() -> Option<PathBuf> {
         .into_iter()
         .find(|python| {
             Command::new(python)
-                .args([
-                    "-c",
-                    "import cryptography.hazmat.primitives.asymmetric.ed25519",
-                ])
+                .args(["-c", "import cryptography.hazmat.primitives.asymmetric.ed25519"])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
@@ -207,11 +191,7 @@ fn is_root() -> bool {
 }
 
 fn release() -> Option<String> {
-    let text = fs::read_to_string(Path::new("/etc/os-release"))
-        .attempt(|| "no os-release")
-        .ok()?;
-    let name = text
-        .lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
+    let text = fs::read_to_string(Path::new("/etc/os-release")).attempt(|| "no os-release").ok()?;
+    let name = text.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
     Some(name.trim_matches('"').to_owned())
 }

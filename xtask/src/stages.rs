@@ -55,15 +55,9 @@ pub fn run(args: &[String]) -> ExitCode {
     let unknown = flags
         .iter()
         .find(|flag| !["--list", "--fail-fast"].contains(&flag.as_str()))
-        .or_else(|| {
-            names
-                .iter()
-                .find(|name| !table::STAGES.iter().any(|s| s.name == **name))
-        });
+        .or_else(|| names.iter().find(|name| !table::STAGES.iter().any(|s| s.name == **name)));
     if let Some(unknown) = unknown {
-        say::note(format_args!(
-            "unknown: {unknown} (see cargo xtask test --list)"
-        ));
+        say::note(format_args!("unknown: {unknown} (see cargo xtask test --list)"));
         return ExitCode::from(2);
     }
     let chosen: Vec<&Stage> = table::STAGES
@@ -73,10 +67,7 @@ pub fn run(args: &[String]) -> ExitCode {
     let flag = |name: &str| flags.iter().any(|flag| *flag == name);
     if flag("--list") {
         for stage in chosen {
-            say::say(format_args!(
-                "{:<10} at most {} min",
-                stage.name, stage.minutes
-            ));
+            say::say(format_args!("{:<10} at most {} min", stage.name, stage.minutes));
         }
         return ExitCode::SUCCESS;
     }
@@ -117,12 +108,7 @@ fn one(stage: &Stage, left: Duration) -> Outcome {
         },
     };
     let (tally, why) = result.unwrap_or_else(|why| (Tally::failure(), Some(why)));
-    Outcome {
-        name: stage.name,
-        tally,
-        wall: start.elapsed(),
-        why,
-    }
+    Outcome { name: stage.name, tally, wall: start.elapsed(), why }
 }
 
 fn findings(result: Result<Vec<String>, Failure>) -> (Tally, Option<String>) {
@@ -147,10 +133,7 @@ fn program(words: &[&str], limit: Duration) -> Result<(Tally, Option<String>), S
         "cargo" => repo::cargo(),
         other => Command::new(other),
     };
-    command
-        .args(&words[1..])
-        .current_dir(repo::root())
-        .env("CARGO_TARGET_DIR", repo::target());
+    command.args(&words[1..]).current_dir(repo::root()).env("CARGO_TARGET_DIR", repo::target());
     let mut counted = Tally::default();
     let ending = process::run(&mut command, limit, &mut |line| {
         say::say(line);
@@ -165,11 +148,7 @@ fn program(words: &[&str], limit: Duration) -> Result<(Tally, Option<String>), S
 fn judge(ending: Ending, counted: Tally, limit: Duration) -> (Tally, Option<String>) {
     let why = match ending {
         Ending::Code(Some(0)) if counted.failed == 0 => {
-            let tally = if counted == Tally::default() {
-                Tally::pass()
-            } else {
-                counted
-            };
+            let tally = if counted == Tally::default() { Tally::pass() } else { counted };
             return (tally, None);
         }
         Ending::Code(Some(0)) => "it counted failures and ended with 0".to_owned(),
@@ -177,10 +156,7 @@ fn judge(ending: Ending, counted: Tally, limit: Duration) -> (Tally, Option<Stri
         Ending::Code(None) => "ended by a signal".to_owned(),
         Ending::OutOfTime => format!("over its {} s", limit.as_secs()),
     };
-    let tally = Tally {
-        failed: counted.failed.max(1),
-        ..counted
-    };
+    let tally = Tally { failed: counted.failed.max(1), ..counted };
     (tally, Some(why))
 }
 

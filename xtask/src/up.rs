@@ -46,14 +46,7 @@ pub fn build_release() -> Result<std::path::PathBuf, Failure> {
 /// When cargo cannot be started; else it does not return.
 pub fn simulate(args: Vec<String>) -> Result<(), Failure> {
     let failed = repo::cargo()
-        .args([
-            "run",
-            "--release",
-            "--locked",
-            "--package",
-            "hanse-simulator",
-            "--",
-        ])
+        .args(["run", "--release", "--locked", "--package", "hanse-simulator", "--"])
         .args(args)
         .exec();
     Err(failed).attempt(|| "could not start cargo")

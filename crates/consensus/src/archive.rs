@@ -74,10 +74,8 @@ pub(crate) async fn open<E: Runtime>(
         settings(config, "certificates", cache, members),
     );
     let certificates = certificates.await.map_err(StartError::Certificates)?;
-    let blocks = immutable::Archive::init(
-        context.child("blocks"),
-        settings(config, "blocks", cache, ()),
-    );
+    let blocks =
+        immutable::Archive::init(context.child("blocks"), settings(config, "blocks", cache, ()));
     Ok((certificates, blocks.await.map_err(StartError::Blocks)?))
 }
 
@@ -88,31 +86,20 @@ pub(crate) async fn replay<E: Runtime>(
     blocks: &Blocks<E>,
     spine: &Spine,
 ) -> Result<(), StartError> {
-    let Some(last) = blocks
-        .next_gap(commonware_consensus::types::Height::new(1))
-        .0
-    else {
+    let Some(last) = blocks.next_gap(commonware_consensus::types::Height::new(1)).0 else {
         return Ok(());
     };
     let mut said = context.current();
     for height in 1..=last.get() {
-        let block = blocks
-            .get(Identifier::Index(height))
-            .await
-            .map_err(StartError::Blocks)?;
+        let block = blocks.get(Identifier::Index(height)).await.map_err(StartError::Blocks)?;
         let block = block.ok_or(StartError::Missing(height))?;
-        let finalization = certificates
-            .get(Identifier::Index(height))
-            .await
-            .map_err(StartError::Certificates)?;
+        let finalization =
+            certificates.get(Identifier::Index(height)).await.map_err(StartError::Certificates)?;
         if !spine.replay(&block, finalization.as_ref()) {
             return Err(StartError::Broken(height));
         }
         let now = context.current();
-        if now
-            .duration_since(said)
-            .is_ok_and(|since| since >= PROGRESS)
-        {
+        if now.duration_since(said).is_ok_and(|since| since >= PROGRESS) {
             said = now;
             tracing::info!(height, of = last.get(), "replaying stored blocks");
         }

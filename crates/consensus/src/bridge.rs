@@ -50,10 +50,7 @@ impl<E: Runtime> EngineApplication<E> for Bridge {
     ) -> Option<Digested<EngineBlock>> {
         let mut ancestry = BoxedAncestry::new(ancestry);
         let parent = ancestry.next().await?;
-        if !self
-            .admit_with_ancestors(&runtime, parent.inner().clone(), ancestry)
-            .await
-        {
+        if !self.admit_with_ancestors(&runtime, parent.inner().clone(), ancestry).await {
             return None;
         }
         let digest = hanse_types::Digest(parent.digest().0);
@@ -83,8 +80,7 @@ impl<E: Runtime> EngineApplication<E> for Bridge {
             // The engine yields the block itself first; without it there is nothing to vote on.
             return std::future::pending().await;
         };
-        self.admit_with_ancestors(&runtime, block.inner().clone(), ancestry)
-            .await
+        self.admit_with_ancestors(&runtime, block.inner().clone(), ancestry).await
     }
 }
 

@@ -40,10 +40,7 @@ impl Forged {
         // The engine's own framing: varint length of the namespace, the namespace, the proposal.
         let namespace = [namespace(chain_id), b"_FINALIZE".to_vec()].concat();
         let signature = key.0.sign(&namespace, &self.proposal());
-        signature
-            .as_ref()
-            .try_into()
-            .expect("ed25519 signatures have 64 bytes")
+        signature.as_ref().try_into().expect("ed25519 signatures have 64 bytes")
     }
 
     /// The bytes of the section "Layout", for committees of up to eight.

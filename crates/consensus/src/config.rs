@@ -154,11 +154,8 @@ pub fn namespace(chain_id: &Digest) -> Vec<u8> {
 
 /// The committee as the engine orders it: ascending key, which is also how [`Committee`] is sorted.
 pub(crate) fn participants(committee: &Committee) -> Result<Set<PublicKey>, ConfigError> {
-    let keys: Option<Vec<PublicKey>> = committee
-        .members
-        .iter()
-        .map(|m| public_key(&m.consensus))
-        .collect();
+    let keys: Option<Vec<PublicKey>> =
+        committee.members.iter().map(|m| public_key(&m.consensus)).collect();
     Set::try_from(keys.ok_or(ConfigError::Committee)?).map_err(|_| ConfigError::Committee)
 }
 

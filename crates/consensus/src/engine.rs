@@ -32,9 +32,6 @@ impl<E: Spawner + Metrics + Clock + Storage + CryptoRng> Runtime for E {}
 
 /// Milliseconds since the Unix epoch by the runtime's clock.
 pub(crate) fn now_ms(clock: &impl Clock) -> u64 {
-    let since = clock
-        .current()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = clock.current().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -48,12 +48,7 @@ impl EngineBlock {
     fn from_parts(block: Arc<Block>, bytes: Bytes) -> Self {
         let digest = commonware_cryptography::sha256::Digest(block.header.digest().0);
         let leader = PublicKey::decode(Copying(&block.header.place.leader)).ok();
-        Self(Arc::new(Inner {
-            block,
-            bytes,
-            digest,
-            leader,
-        }))
+        Self(Arc::new(Inner { block, bytes, digest, leader }))
     }
 
     /// The block itself.
@@ -95,10 +90,7 @@ impl Read for EngineBlock {
         }
         let bytes = buf.copy_to_bytes(length);
         if !within_limits(&bytes) {
-            return Err(Error::Invalid(
-                "block",
-                "body is malformed or over its limits",
-            ));
+            return Err(Error::Invalid("block", "body is malformed or over its limits"));
         }
         let block: Block = decode(&bytes).map_err(|_| Error::Invalid("block", "not canonical"))?;
         if block.body.root() != block.header.body_root {

@@ -41,9 +41,7 @@ pub struct Gossip(Arc<Mutex<Box<Send>>>);
 
 impl Gossip {
     pub(crate) fn new(mut sender: impl Sender<PublicKey = PublicKey>) -> Self {
-        Self(Arc::new(Mutex::new(Box::new(move |to, bytes| {
-            sender.send(to, bytes, false).len()
-        }))))
+        Self(Arc::new(Mutex::new(Box::new(move |to, bytes| sender.send(to, bytes, false).len()))))
     }
 
     /// Queues `bytes` for `to` and returns how many members it was queued for. Delivery is not promised.

@@ -29,13 +29,7 @@ impl Handle {
     /// through a descendant has none.
     pub async fn finalization(&self, height: Height) -> Option<Vec<u8>> {
         let height = commonware_consensus::types::Height::new(height);
-        Some(
-            self.marshal
-                .get_finalization(height)
-                .await?
-                .encode()
-                .to_vec(),
-        )
+        Some(self.marshal.get_finalization(height).await?.encode().to_vec())
     }
 
     /// The nearest height at or above `height` whose block has a certificate of its own, and that certificate.

@@ -44,13 +44,7 @@ pub(crate) struct Channel {
 
 impl Channel {
     const fn new(name: &'static str, number: u64, rate: u32, burst: u32, ordinary: usize) -> Self {
-        Self {
-            name,
-            number,
-            rate,
-            burst,
-            ordinary,
-        }
+        Self { name, number, rate, burst, ordinary }
     }
 
     fn quota(self) -> Quota {
@@ -239,10 +233,7 @@ where
         blocker: oracle.clone(),
         peers: oracle,
     };
-    Ok(RealNetwork {
-        channels,
-        ended: network.start(),
-    })
+    Ok(RealNetwork { channels, ended: network.start() })
 }
 
 fn addresses(peers: &[Peer]) -> Result<Map<PublicKey, Address>, NetworkError> {

@@ -63,11 +63,7 @@ impl Spine {
             candidates: BTreeMap::new(),
             certificates: BTreeMap::new(),
         };
-        Self {
-            app,
-            tip: Mutex::new(tip),
-            height: watch::Sender::new(0),
-        }
+        Self { app, tip: Mutex::new(tip), height: watch::Sender::new(0) }
     }
 
     pub(crate) fn height(&self) -> Height {
@@ -94,11 +90,7 @@ impl Spine {
         if self.knows(&block.parent()) {
             return Standing::Ready;
         }
-        if height == tip.height + 1 {
-            Standing::Conflicts
-        } else {
-            Standing::Orphan
-        }
+        if height == tip.height + 1 { Standing::Conflicts } else { Standing::Orphan }
     }
 
     fn knows(&self, digest: &Digest) -> bool {
@@ -118,11 +110,7 @@ impl Spine {
     pub(crate) fn certificate(&self, finalization: &Finalization) {
         let mut tip = self.tip.lock();
         let proposal = &finalization.proposal;
-        let key = (
-            proposal.round.epoch().get(),
-            proposal.round.view().get(),
-            proposal.payload,
-        );
+        let key = (proposal.round.epoch().get(), proposal.round.view().get(), proposal.payload);
         tip.certificates.insert(key, finalization.encode().to_vec());
         if let Some(path) = tip.path(&proposal.payload) {
             for block in path {
@@ -171,11 +159,7 @@ impl Spine {
 
     fn commit(&self, tip: &mut MutexGuard<'_, Tip>, block: &EngineBlock) {
         let (digest, height) = (block.digest(), block.height().get());
-        let certificate = tip
-            .certificates
-            .keys()
-            .find(|(_, _, d)| *d == digest)
-            .copied();
+        let certificate = tip.certificates.keys().find(|(_, _, d)| *d == digest).copied();
         let finalization = certificate.and_then(|key| tip.certificates.remove(&key));
         self.app.commit(Certified {
             block: block.block().clone(),
@@ -186,8 +170,7 @@ impl Spine {
         tip.digest = digest;
         tip.recent.insert(height, digest);
         tip.recent.retain(|h, _| *h + RECENT > height);
-        tip.candidates
-            .retain(|_, candidate| candidate.height().get() > height);
+        tip.candidates.retain(|_, candidate| candidate.height().get() > height);
         self.height.send_replace(height);
     }
 }

@@ -128,15 +128,8 @@ where
     let voting = engine.start(network.votes, network.certificates, network.resolver);
 
     let (sender, receiver) = network.gossip;
-    let receiving = context
-        .child("gossip")
-        .spawn(move |_| gossip::receive(receiver, application));
-    let handle = Handle {
-        marshal,
-        spine,
-        watch,
-        gossip: Gossip::new(sender),
-    };
+    let receiving = context.child("gossip").spawn(move |_| gossip::receive(receiver, application));
+    let handle = Handle { marshal, spine, watch, gossip: Gossip::new(sender) };
     let ended = first_to_end([
         ("broadcast", broadcast),
         ("committer", committing),

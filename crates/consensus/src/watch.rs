@@ -81,17 +81,12 @@ impl Watch {
     }
 
     fn leader(&self, view: u64) -> usize {
-        self.elector
-            .elect(Round::new(Epoch::new(self.epoch), View::new(view)), ())
-            .into()
+        self.elector.elect(Round::new(Epoch::new(self.epoch), View::new(view)), ()).into()
     }
 
     pub(crate) fn leaders(&self, count: usize) -> Vec<[u8; 32]> {
         let view = self.view();
-        (view..)
-            .take(count)
-            .map(|v| self.keys[self.leader(v)])
-            .collect()
+        (view..).take(count).map(|v| self.keys[self.leader(v)]).collect()
     }
 
     pub(crate) fn status(&self, height: u64) -> Status {
@@ -156,9 +151,7 @@ impl<R> Observer<R> {
             Activity::Notarization(certificate) => {
                 if watch.passed(certificate.view()) {
                     let leader = watch.leader(certificate.view().get());
-                    watch.members[leader]
-                        .proposed
-                        .fetch_add(1, Ordering::Relaxed);
+                    watch.members[leader].proposed.fetch_add(1, Ordering::Relaxed);
                 }
             }
             Activity::Nullification(certificate) => {
@@ -169,19 +162,14 @@ impl<R> Observer<R> {
             }
             Activity::Finalization(certificate) => {
                 watch.passed(certificate.view());
-                watch
-                    .finalized_view
-                    .fetch_max(certificate.view().get(), Ordering::Relaxed);
+                watch.finalized_view.fetch_max(certificate.view().get(), Ordering::Relaxed);
                 // A closed queue means the member is stopping.
                 drop(self.reports.send(Report::Certificate(certificate.clone())));
             }
             Activity::ConflictingNotarize(_)
             | Activity::ConflictingFinalize(_)
             | Activity::NullifyFinalize(_) => {
-                tracing::warn!(
-                    view = activity.view().get(),
-                    "a member signed conflicting votes"
-                );
+                tracing::warn!(view = activity.view().get(), "a member signed conflicting votes");
             }
             Activity::Certification(_) => {}
         }

@@ -51,12 +51,7 @@ pub fn verify_batch(items: &[Item<'_>]) -> Result<(), Vec<usize>> {
                 match (key, decode_signature(signature)) {
                     (Some(key), Some(signature)) if item.domain.len() <= DOMAIN_LIMIT => {
                         let key = key.clone();
-                        prepared.push(Prepared {
-                            index,
-                            key,
-                            signature,
-                            item,
-                        });
+                        prepared.push(Prepared { index, key, signature, item });
                     }
                     _ => bad.push(index),
                 }
@@ -68,11 +63,7 @@ pub fn verify_batch(items: &[Item<'_>]) -> Result<(), Vec<usize>> {
             }
         }
     }
-    let seed = if prepared.len() < BATCH_LEAST {
-        Digest::default()
-    } else {
-        bind(&prepared)
-    };
+    let seed = if prepared.len() < BATCH_LEAST { Digest::default() } else { bind(&prepared) };
     find_bad(&prepared, &seed, &mut bad);
     if bad.is_empty() {
         return Ok(());
@@ -100,11 +91,7 @@ impl<'a> Prepared<'a> {
     }
 
     fn verify(&self) -> bool {
-        self.key.verify(
-            self.item.domain.as_bytes(),
-            self.item.message,
-            &self.signature,
-        )
+        self.key.verify(self.item.domain.as_bytes(), self.item.message, &self.signature)
     }
 }
 
@@ -134,12 +121,7 @@ fn bind(prepared: &[Prepared<'_>]) -> Digest {
 /// Adds the indices of the bad ones among `prepared` to `bad`.
 fn find_bad(prepared: &[Prepared<'_>], seed: &Digest, bad: &mut Vec<usize>) {
     if prepared.len() < BATCH_LEAST {
-        bad.extend(
-            prepared
-                .iter()
-                .filter(|one| !one.verify())
-                .map(|one| one.index),
-        );
+        bad.extend(prepared.iter().filter(|one| !one.verify()).map(|one| one.index));
         return;
     }
     // The seed binds all items; the part in hand is named by its first index and its length.

@@ -80,11 +80,7 @@ impl Hasher {
     /// # Panics
     /// When `domain` is longer than [`DOMAIN_LIMIT`].
     pub fn new(domain: &str) -> Self {
-        assert!(
-            domain.len() <= DOMAIN_LIMIT,
-            "domain of {} bytes",
-            domain.len()
-        );
+        assert!(domain.len() <= DOMAIN_LIMIT, "domain of {} bytes", domain.len());
         let mut state = sha2::Sha256::new();
         state.update([domain.len() as u8]);
         state.update(domain.as_bytes());

@@ -61,10 +61,7 @@ impl FromStr for Suite {
     type Err = ParseKeyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|suite| suite.name() == text)
-            .ok_or(ParseKeyError::Suite)
+        Self::ALL.into_iter().find(|suite| suite.name() == text).ok_or(ParseKeyError::Suite)
     }
 }
 
@@ -118,8 +115,7 @@ impl PublicKey {
         match (self, signature) {
             (Self::Ed25519(key), Signature::Ed25519(signature)) => {
                 ed25519_consensus::VerificationKey::try_from(*key).is_ok_and(|key| {
-                    key.verify(&(*signature).into(), &signed_bytes(domain, message))
-                        .is_ok()
+                    key.verify(&(*signature).into(), &signed_bytes(domain, message)).is_ok()
                 })
             }
             (Self::P256(key), Signature::P256(signature)) => {
@@ -176,10 +172,9 @@ fn verify_p256(key: &[u8; 33], digest: &Digest, signature: &[u8; 64]) -> bool {
     if !is_compressed(key) {
         return false;
     }
-    let (Ok(key), Ok(signature)) = (
-        VerifyingKey::from_sec1_bytes(key),
-        Signature::from_slice(signature),
-    ) else {
+    let (Ok(key), Ok(signature)) =
+        (VerifyingKey::from_sec1_bytes(key), Signature::from_slice(signature))
+    else {
         return false;
     };
     signature.normalize_s().is_none() && key.verify_prehash(&digest.0, &signature).is_ok()
@@ -190,10 +185,9 @@ fn verify_secp256k1(key: &[u8; 33], digest: &Digest, signature: &[u8; 64]) -> bo
     if !is_compressed(key) {
         return false;
     }
-    let (Ok(key), Ok(signature)) = (
-        VerifyingKey::from_sec1_bytes(key),
-        Signature::from_slice(signature),
-    ) else {
+    let (Ok(key), Ok(signature)) =
+        (VerifyingKey::from_sec1_bytes(key), Signature::from_slice(signature))
+    else {
         return false;
     };
     signature.normalize_s().is_none() && key.verify_prehash(&digest.0, &signature).is_ok()
@@ -224,18 +218,14 @@ macro_rules! suite_tagged {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}:", self.suite())?;
-                self.as_bytes()
-                    .iter()
-                    .try_for_each(|byte| write!(f, "{byte:02x}"))
+                self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}:", self.suite())?;
-                self.as_bytes()[..4]
-                    .iter()
-                    .try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                self.as_bytes()[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
                 f.write_str("..")
             }
         }

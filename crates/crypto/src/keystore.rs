@@ -134,10 +134,7 @@ pub fn seal(key: &SigningKey, password: &[u8], cost: Cost) -> KeyFile {
     let derived = file.derive(password);
     file.check.copy_from_slice(&derived[32..]);
     let header = file.header();
-    let payload = Payload {
-        msg: key.secret().as_slice(),
-        aad: header.as_bytes(),
-    };
+    let payload = Payload { msg: key.secret().as_slice(), aad: header.as_bytes() };
     let ciphertext = cipher(&derived)
         .encrypt(XNonce::from_slice(&file.nonce), payload)
         .expect("32 bytes are within the cipher's limit");
@@ -156,10 +153,7 @@ impl KeyFile {
             return Err(OpenError::WrongPassword);
         }
         let header = self.header();
-        let payload = Payload {
-            msg: &self.ciphertext,
-            aad: header.as_bytes(),
-        };
+        let payload = Payload { msg: &self.ciphertext, aad: header.as_bytes() };
         let secret = cipher(&derived)
             .decrypt(XNonce::from_slice(&self.nonce), payload)
             .map(Zeroizing::new)
@@ -196,10 +190,7 @@ impl KeyFile {
             return Err(ParseError::Version(v));
         }
         let json: Json = serde_json::from_str(text).map_err(ParseError::Json)?;
-        let public: PublicKey = json
-            .public
-            .parse()
-            .map_err(|_| ParseError::Value("public"))?;
+        let public: PublicKey = json.public.parse().map_err(|_| ParseError::Value("public"))?;
         if json.suite != public.suite().name() {
             return Err(ParseError::Value("suite"));
         }
@@ -257,13 +248,9 @@ impl KeyFile {
     /// cipher's tag alone does not. It helps a guesser no more than the tag does.
     fn derive(&self, password: &[u8]) -> Zeroizing<[u8; 64]> {
         let mut derived = Zeroizing::new([0; 64]);
-        Argon2::new(
-            Algorithm::Argon2id,
-            Version::V0x13,
-            self.cost.params(derived.len()),
-        )
-        .hash_password_into(password, &self.salt, derived.as_mut())
-        .expect("a password below 4 GiB, with a salt and an output of fixed length");
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, self.cost.params(derived.len()))
+            .hash_password_into(password, &self.salt, derived.as_mut())
+            .expect("a password below 4 GiB, with a salt and an output of fixed length");
         derived
     }
 }

@@ -155,9 +155,7 @@ impl Accumulator {
 impl BorshSerialize for Accumulator {
     fn serialize<W: borsh::io::Write>(&self, writer: &mut W) -> Result<()> {
         self.size.serialize(writer)?;
-        self.peaks
-            .iter()
-            .try_for_each(|peak| peak.serialize(writer))
+        self.peaks.iter().try_for_each(|peak| peak.serialize(writer))
     }
 }
 
@@ -165,10 +163,7 @@ impl BorshDeserialize for Accumulator {
     fn deserialize_reader<R: Read>(reader: &mut R) -> Result<Self> {
         let size = u64::deserialize_reader(reader)?;
         if size == u64::MAX {
-            return Err(Error::new(
-                ErrorKind::InvalidData,
-                "accumulator has no room to grow",
-            ));
+            return Err(Error::new(ErrorKind::InvalidData, "accumulator has no room to grow"));
         }
         let peaks = (0..size.count_ones())
             .map(|_| Digest::deserialize_reader(reader))

@@ -56,10 +56,7 @@ impl SigningKey {
         if info.algorithm.oid != EC {
             return Err(PemError::Algorithm(info.algorithm.oid.to_string()));
         }
-        let curve = info
-            .algorithm
-            .parameters_oid()
-            .map_err(|e| PemError::Form(e.into()))?;
+        let curve = info.algorithm.parameters_oid().map_err(|e| PemError::Form(e.into()))?;
         let (suite, secret) = if curve == p256::NistP256::OID {
             let key = p256::SecretKey::try_from(info).map_err(|_| PemError::Secret)?;
             (Suite::P256, Zeroizing::new(key.to_bytes().into()))
@@ -106,14 +103,9 @@ fn import_ed25519(info: &PrivateKeyInfo<'_>) -> Result<SigningKey, PemError> {
 }
 
 fn export_ed25519(secret: &[u8; 32]) -> Result<Zeroizing<String>, ()> {
-    let inner = OctetStringRef::new(secret)
-        .and_then(|s| s.to_der())
-        .map_err(drop)?;
+    let inner = OctetStringRef::new(secret).and_then(|s| s.to_der()).map_err(drop)?;
     let inner = Zeroizing::new(inner);
-    let algorithm = AlgorithmIdentifierRef {
-        oid: ED25519,
-        parameters: None,
-    };
+    let algorithm = AlgorithmIdentifierRef { oid: ED25519, parameters: None };
     SecretDocument::encode_msg(&PrivateKeyInfo::new(algorithm, &inner))
         .and_then(|document| document.to_pem(PrivateKeyInfo::PEM_LABEL, LineEnding::LF))
         .map_err(drop)

@@ -60,11 +60,7 @@ impl SigningKey {
             Suite::Ed25519 => {
                 let key = ed25519::PrivateKey::decode_fixed(*secret)
                     .expect("every 32 bytes are an ed25519 seed");
-                let public = key
-                    .public_key()
-                    .as_ref()
-                    .try_into()
-                    .expect("a key has 32 bytes");
+                let public = key.public_key().as_ref().try_into().expect("a key has 32 bytes");
                 (PublicKey::Ed25519(public), Expanded::Ed25519(key))
             }
             Suite::P256 => {
@@ -80,11 +76,7 @@ impl SigningKey {
                 (PublicKey::Secp256k1(public), Expanded::Secp256k1(key))
             }
         };
-        Some(Self {
-            secret: Zeroizing::new(*secret),
-            public,
-            expanded,
-        })
+        Some(Self { secret: Zeroizing::new(*secret), public, expanded })
     }
 
     pub(crate) fn secret(&self) -> &Zeroizing<[u8; 32]> {
@@ -105,11 +97,7 @@ impl SigningKey {
     /// # Panics
     /// When `domain` is longer than [`DOMAIN_LIMIT`]; domains are constants of the program.
     pub fn sign(&self, domain: &str, message: &[u8]) -> Signature {
-        assert!(
-            domain.len() <= DOMAIN_LIMIT,
-            "domain of {} bytes",
-            domain.len()
-        );
+        assert!(domain.len() <= DOMAIN_LIMIT, "domain of {} bytes", domain.len());
         match &self.expanded {
             Expanded::Ed25519(key) => {
                 // The engine frames with the length as a varint: one byte up to DOMAIN_LIMIT.
@@ -118,17 +106,15 @@ impl SigningKey {
             }
             Expanded::P256(key) => {
                 let digest = hash(domain, &[message]);
-                let signature: p256::ecdsa::Signature = key
-                    .sign_prehash(&digest.0)
-                    .expect("32 bytes are enough for the curve");
+                let signature: p256::ecdsa::Signature =
+                    key.sign_prehash(&digest.0).expect("32 bytes are enough for the curve");
                 let signature = signature.normalize_s().unwrap_or(signature);
                 Signature::P256(signature.to_bytes().into())
             }
             Expanded::Secp256k1(key) => {
                 let digest = hash(domain, &[message]);
-                let signature: k256::ecdsa::Signature = key
-                    .sign_prehash(&digest.0)
-                    .expect("32 bytes are enough for the curve");
+                let signature: k256::ecdsa::Signature =
+                    key.sign_prehash(&digest.0).expect("32 bytes are enough for the curve");
                 let signature = signature.normalize_s().unwrap_or(signature);
                 Signature::Secp256k1(signature.to_bytes().into())
             }

@@ -22,35 +22,23 @@ impl Sender {
         match &decoded.authored {
             Authored::Signed(signed) => {
                 let key = signed.payload.key.id();
-                let account: Account = world
-                    .read(&StateKey::Account(key))
-                    .ok_or(Refusal::UnknownSigner)?;
+                let account: Account =
+                    world.read(&StateKey::Account(key)).ok_or(Refusal::UnknownSigner)?;
                 if account.state != AccountState::Active {
                     return Err(Refusal::UnknownSigner);
                 }
                 let (organisation, roles) = (account.organisation, account.roles);
-                Ok(Self {
-                    organisation,
-                    evidence: Evidence::Signed,
-                    key,
-                    roles,
-                })
+                Ok(Self { organisation, evidence: Evidence::Signed, key, roles })
             }
             Authored::Session(batch) => {
                 let key = batch.payload.gateway.id();
-                let gateway: Gateway = world
-                    .read(&StateKey::Gateway(key))
-                    .ok_or(Refusal::UnknownSigner)?;
+                let gateway: Gateway =
+                    world.read(&StateKey::Gateway(key)).ok_or(Refusal::UnknownSigner)?;
                 if !gateway.active {
                     return Err(Refusal::UnknownSigner);
                 }
                 let organisation = gateway.organisation;
-                Ok(Self {
-                    organisation,
-                    evidence: Evidence::Session,
-                    key,
-                    roles: Vec::new(),
-                })
+                Ok(Self { organisation, evidence: Evidence::Session, key, roles: Vec::new() })
             }
         }
     }
@@ -62,12 +50,7 @@ impl Sender {
             Authored::Session(batch) => (Evidence::Session, batch.payload.gateway.id()),
         };
         let organisation = found.map(|s| s.organisation.clone()).unwrap_or_default();
-        Actor {
-            organisation,
-            evidence,
-            key,
-            identity: identity.to_owned(),
-        }
+        Actor { organisation, evidence, key, identity: identity.to_owned() }
     }
 
     /// Administers its own organisation: only by the author's own signature.
@@ -75,11 +58,7 @@ impl Sender {
         if self.evidence != Evidence::Signed {
             return Err(Refusal::Evidence);
         }
-        if self.roles.contains(&Role::Admin) {
-            Ok(())
-        } else {
-            Err(Refusal::NotAuthorised)
-        }
+        if self.roles.contains(&Role::Admin) { Ok(()) } else { Err(Refusal::NotAuthorised) }
     }
 
     /// Writes keys of `space`.
@@ -87,10 +66,7 @@ impl Sender {
         if space.organisation == self.organisation {
             return Ok(());
         }
-        let grant = space
-            .grants
-            .iter()
-            .find(|g| g.organisation == self.organisation);
+        let grant = space.grants.iter().find(|g| g.organisation == self.organisation);
         match grant {
             None => Err(Refusal::NotAuthorised),
             Some(grant) if grant.least > self.evidence => Err(Refusal::Evidence),

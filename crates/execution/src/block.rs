@@ -109,25 +109,12 @@ pub fn execute(parent: &World, context: &BlockContext, commands: &[Arc<Decoded>]
     for command in commands {
         run.command(command);
     }
-    let Run {
-        world,
-        dirty,
-        applied,
-        ..
-    } = run;
+    let Run { world, dirty, applied, .. } = run;
     let receipts: Vec<Digest> = applied.iter().map(|a| a.receipt.digest()).collect();
-    let events: Vec<Digest> = applied
-        .iter()
-        .flat_map(|a| a.changes.iter().map(|c| c.event.digest()))
-        .collect();
+    let events: Vec<Digest> =
+        applied.iter().flat_map(|a| a.changes.iter().map(|c| c.event.digest())).collect();
     let (receipt_root, event_root) = (merkle::root(&receipts), merkle::root(&events));
-    Executed {
-        world,
-        applied: Arc::new(applied),
-        dirty,
-        receipt_root,
-        event_root,
-    }
+    Executed { world, applied: Arc::new(applied), dirty, receipt_root, event_root }
 }
 
 struct Run {
@@ -141,12 +128,10 @@ impl Run {
     fn command(&mut self, command: &Decoded) {
         match &command.authored {
             Authored::Signed(signed) => {
-                self.world
-                    .see(Authored::replay_key(signed), signed.payload.valid_until_ms);
+                self.world.see(Authored::replay_key(signed), signed.payload.valid_until_ms);
             }
             Authored::Session(batch) => {
-                self.world
-                    .see_sequence(batch.payload.gateway.id(), batch.payload.sequence);
+                self.world.see_sequence(batch.payload.gateway.id(), batch.payload.sequence);
             }
         }
         let sender = Sender::find(&self.world, command);
@@ -185,19 +170,11 @@ impl Run {
         let (status, changes, reply) = match plan {
             Err(refusal) => (Status::Refused(refusal), Vec::new(), Reply::None),
             Ok(plan) => {
-                let at = At {
-                    revision: before + 1,
-                    height: self.context.height,
-                    index,
-                };
+                let at = At { revision: before + 1, height: self.context.height, index };
                 let changes = self.carry_out(space, at, actor_digest, plan.ops);
                 // An action that changes nothing keeps the revision: deleting an absent key is no event.
                 // Source: etcd server/storage/mvcc/kvstore_txn.go, storeTxnWrite.End.
-                let status = if changes.is_empty() {
-                    Status::Unchanged
-                } else {
-                    Status::Done
-                };
+                let status = if changes.is_empty() { Status::Unchanged } else { Status::Done };
                 (status, changes, plan.reply)
             }
         };
@@ -216,12 +193,7 @@ impl Run {
             effects: merkle::root(&effects),
             actor: actor_digest,
         };
-        self.applied.push(Applied {
-            receipt,
-            actor,
-            changes,
-            reply,
-        });
+        self.applied.push(Applied { receipt, actor, changes, reply });
     }
 
     fn carry_out(&mut self, space: &str, at: At, actor: Digest, ops: Vec<Op>) -> Vec<Change> {
@@ -242,12 +214,7 @@ impl Run {
                 }
             };
             let event = event(space, at, actor, &key, entry.as_deref(), before.as_deref());
-            changes.push(Change {
-                key,
-                entry,
-                before,
-                event,
-            });
+            changes.push(Change { key, entry, before, event });
         }
         changes
     }
@@ -265,11 +232,7 @@ fn event(
     Event {
         space: space.to_owned(),
         revision: at.revision,
-        kind: if entry.is_some() {
-            EventKind::Put
-        } else {
-            EventKind::Delete
-        },
+        kind: if entry.is_some() { EventKind::Put } else { EventKind::Delete },
         key_hash: Record::slot(key),
         value_hash: entry.map_or(Digest([0; 32]), |e| e.value_hash),
         actor,

@@ -87,14 +87,8 @@ pub fn check_links(header: &Header, lineage: &Lineage<'_>) -> Result<(), CheckEr
         ("parent", header.parent == lineage.parent_digest),
         ("epoch", header.place.epoch == parent.place.epoch),
         ("committee", header.committee == parent.next_committee),
-        (
-            "next_committee",
-            header.next_committee == parent.next_committee,
-        ),
-        (
-            "state_version",
-            header.state_version == parent.state_version,
-        ),
+        ("next_committee", header.next_committee == parent.next_committee),
+        ("state_version", header.state_version == parent.state_version),
     ];
     if let Some((name, _)) = same.iter().find(|(_, ok)| !ok) {
         return Err(CheckError::Link(name));
@@ -140,10 +134,7 @@ pub fn check_body(
     if body.root() != block.header.body_root {
         return Err(CheckError::Root("body_root"));
     }
-    let ordered = body
-        .segments
-        .windows(2)
-        .all(|pair| pair[0].space < pair[1].space);
+    let ordered = body.segments.windows(2).all(|pair| pair[0].space < pair[1].space);
     if !ordered || body.segments.iter().any(|s| s.commands.is_empty()) {
         return Err(CheckError::Segments);
     }
@@ -158,9 +149,7 @@ pub fn check_body(
     if decoded.iter().map(|d| d.work).sum::<u64>() > BODY_WORK_MAX {
         return Err(CheckError::Limit("work"));
     }
-    if let Some(index) = decoded
-        .iter()
-        .position(|d| d.authored.chain_id() != block.header.chain_id)
+    if let Some(index) = decoded.iter().position(|d| d.authored.chain_id() != block.header.chain_id)
     {
         return Err(CheckError::Chain(index));
     }
@@ -177,10 +166,8 @@ fn read_commands(
             let read = match known(&command.id()) {
                 Some(read) => read,
                 None => Arc::new(
-                    Decoded::read(command).map_err(|source| CheckError::Command {
-                        index: decoded.len(),
-                        source,
-                    })?,
+                    Decoded::read(command)
+                        .map_err(|source| CheckError::Command { index: decoded.len(), source })?,
                 ),
             };
             if read.space != segment.space {

@@ -72,13 +72,7 @@ impl Decoded {
             return Err(DecodeRefusal::Kind);
         };
         let work = authored.actions().map(|(_, action)| work(action)).sum();
-        Ok(Self {
-            id: command.id(),
-            size: command.size(),
-            work,
-            space,
-            authored,
-        })
+        Ok(Self { id: command.id(), size: command.size(), work, space, authored })
     }
 
     /// Number of actions.
@@ -97,10 +91,7 @@ impl Authored {
             Self::Signed(signed) => (Some(("", &signed.payload.action)), None),
             Self::Session(batch) => (None, Some(&batch.payload.items)),
         };
-        let items = many
-            .into_iter()
-            .flatten()
-            .map(|i| (i.identity.as_str(), &i.action));
+        let items = many.into_iter().flatten().map(|i| (i.identity.as_str(), &i.action));
         one.into_iter().chain(items)
     }
 
@@ -133,9 +124,5 @@ fn check_batch(batch: &SessionBatch) -> Result<(), DecodeRefusal> {
     let items_ok = payload.items.iter().all(|item| {
         item.identity.len() <= IDENTITY_BYTES_MAX && item.action.space() == payload.space
     });
-    if count_ok && items_ok {
-        Ok(())
-    } else {
-        Err(DecodeRefusal::Batch)
-    }
+    if count_ok && items_ok { Ok(()) } else { Err(DecodeRefusal::Batch) }
 }

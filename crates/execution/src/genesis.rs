@@ -19,12 +19,7 @@ pub fn genesis_block(genesis: &Genesis) -> Block {
         protocol: genesis.params.protocol_version,
         chain_id: genesis.chain_id(),
         height: 0,
-        place: Place {
-            epoch: 0,
-            view: 0,
-            leader: [0; 32],
-            parent_view: 0,
-        },
+        place: Place { epoch: 0, view: 0, leader: [0; 32], parent_view: 0 },
         parent: Digest([0; 32]),
         timestamp_ms: genesis.created_ms,
         body_root: body.root(),
@@ -46,20 +41,13 @@ pub fn genesis_world(genesis: &Genesis) -> (World, BTreeSet<Key>) {
     let mut world = World::default();
     let mut dirty = BTreeSet::new();
     let mut put = |key: StateKey<'_>, value: Vec<u8>| {
-        let at = At {
-            revision: 1,
-            height: 0,
-            index: 0,
-        };
+        let at = At { revision: 1, height: 0, index: 0 };
         world.put(Key::from(key.encode()), value.into(), at, &mut dirty);
     };
     put(StateKey::First, Vec::new());
     for founder in &genesis.organisations {
         let name = founder.name.clone();
-        let organisation = Organisation {
-            name: name.clone(),
-            spaces: 1,
-        };
+        let organisation = Organisation { name: name.clone(), spaces: 1 };
         put(StateKey::Organisation(&name), encode(&organisation));
         let account = Account {
             key: founder.admin,
@@ -70,18 +58,10 @@ pub fn genesis_world(genesis: &Genesis) -> (World, BTreeSet<Key>) {
         };
         put(StateKey::Account(founder.admin.id()), encode(&account));
         for key in &founder.gateways {
-            let gateway = Gateway {
-                key: *key,
-                organisation: name.clone(),
-                active: true,
-            };
+            let gateway = Gateway { key: *key, organisation: name.clone(), active: true };
             put(StateKey::Gateway(key.id()), encode(&gateway));
         }
-        let space = Space {
-            name: name.clone(),
-            organisation: name.clone(),
-            grants: Vec::new(),
-        };
+        let space = Space { name: name.clone(), organisation: name.clone(), grants: Vec::new() };
         put(StateKey::Space(&name), encode(&space));
     }
     (world, dirty)

@@ -24,32 +24,16 @@ pub(crate) fn plan(
 ) -> Result<Plan, Refusal> {
     match action {
         ImageAction::Claim { prefix } => claim(world, sender, prefix),
-        ImageAction::SetMembers {
-            prefix,
-            members,
-            version,
-        } => set_members(world, sender, prefix, members, *version),
+        ImageAction::SetMembers { prefix, members, version } => {
+            set_members(world, sender, prefix, members, *version)
+        }
         ImageAction::Record { .. } => record(world, context, sender, action),
-        ImageAction::Yank {
-            repo,
-            digest,
-            reason,
-        } => {
-            let mark = ReleaseState::Yanked {
-                reason: reason.clone(),
-                height: context.height,
-            };
+        ImageAction::Yank { repo, digest, reason } => {
+            let mark = ReleaseState::Yanked { reason: reason.clone(), height: context.height };
             standing::mark(world, sender, repo, digest, &mark)
         }
-        ImageAction::Revoke {
-            repo,
-            digest,
-            reason,
-        } => {
-            let mark = ReleaseState::Revoked {
-                reason: reason.clone(),
-                height: context.height,
-            };
+        ImageAction::Revoke { repo, digest, reason } => {
+            let mark = ReleaseState::Revoked { reason: reason.clone(), height: context.height };
             standing::mark(world, sender, repo, digest, &mark)
         }
     }
@@ -64,8 +48,7 @@ fn claim(world: &World, sender: &Sender, prefix: &str) -> Result<Plan, Refusal> 
     let below = StateKey::prefix(6, &[]);
     let inside = format!("{prefix}/");
     let taken_below = world.prefix(&below).any(|(key, _)| {
-        key.get(below.len()..)
-            .is_some_and(|name| name.starts_with(inside.as_bytes()))
+        key.get(below.len()..).is_some_and(|name| name.starts_with(inside.as_bytes()))
     });
     match namespace_of(world, prefix) {
         Some(owner) if owner.organisation != sender.organisation => return Err(Refusal::Exists),
@@ -79,10 +62,7 @@ fn claim(world: &World, sender: &Sender, prefix: &str) -> Result<Plan, Refusal> 
         members: Vec::new(),
         version: 1,
     };
-    Ok(Plan {
-        ops: vec![store(&StateKey::Namespace(prefix), &namespace)],
-        reply: Reply::None,
-    })
+    Ok(Plan { ops: vec![store(&StateKey::Namespace(prefix), &namespace)], reply: Reply::None })
 }
 
 fn set_members(
@@ -107,10 +87,7 @@ fn set_members(
     }
     namespace.members = members.to_vec();
     namespace.version += 1;
-    Ok(Plan {
-        ops: vec![store(&key, &namespace)],
-        reply: Reply::None,
-    })
+    Ok(Plan { ops: vec![store(&key, &namespace)], reply: Reply::None })
 }
 
 fn record(
@@ -119,15 +96,7 @@ fn record(
     sender: &Sender,
     action: &ImageAction,
 ) -> Result<Plan, Refusal> {
-    let ImageAction::Record {
-        repo,
-        tag,
-        content,
-        seq,
-        rollback,
-        reason,
-    } = action
-    else {
+    let ImageAction::Record { repo, tag, content, seq, rollback, reason } = action else {
         return Err(Refusal::Malformed);
     };
     let shaped = names::is_repo(repo) && names::is_tag(tag) && content::is_sound(content);
@@ -144,10 +113,7 @@ fn record(
         let current = &newest.current;
         if current.content == *content && current.state == ReleaseState::Active {
             // Saying the same again changes nothing: a repeated push is not a new release.
-            return Ok(Plan {
-                ops: Vec::new(),
-                reply: Reply::Sequence(current.seq),
-            });
+            return Ok(Plan { ops: Vec::new(), reply: Reply::Sequence(current.seq) });
         }
     }
     let next = newest.as_ref().map_or(1, |t| t.current.seq + 1);
@@ -172,29 +138,17 @@ fn record(
         reason: reason.clone(),
         state: ReleaseState::Active,
     };
-    Ok(Plan {
-        ops: release_ops(repo, tag, release),
-        reply: Reply::Sequence(next),
-    })
+    Ok(Plan { ops: release_ops(repo, tag, release), reply: Reply::Sequence(next) })
 }
 
 fn release_ops(repo: &str, tag: &str, release: Release) -> Vec<Op> {
     let seq = release.seq;
     let mut ops = vec![store(&StateKey::Release { repo, tag, seq }, &release)];
     for digest in content::digests(&release.content) {
-        let key = StateKey::DigestUse {
-            repo,
-            digest,
-            tag,
-            seq,
-        };
+        let key = StateKey::DigestUse { repo, digest, tag, seq };
         ops.push(Op::Put(Key::from(key.encode()), Vec::new().into()));
     }
-    let newest = Tag {
-        repo: repo.to_owned(),
-        tag: tag.to_owned(),
-        current: release,
-    };
+    let newest = Tag { repo: repo.to_owned(), tag: tag.to_owned(), current: release };
     ops.push(store(&StateKey::Tag { repo, tag }, &newest));
     ops
 }

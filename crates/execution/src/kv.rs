@@ -21,26 +21,16 @@ pub(crate) fn plan(world: &World, action: &KvAction) -> Result<Plan, Refusal> {
     match action {
         KvAction::Put { space, key, value } => {
             let op = put(space, key, value)?;
-            Ok(Plan {
-                ops: vec![op],
-                reply: Reply::None,
-            })
+            Ok(Plan { ops: vec![op], reply: Reply::None })
         }
-        KvAction::Delete {
-            space,
-            key,
-            range_end,
-        } => {
+        KvAction::Delete { space, key, range_end } => {
             let ops = delete(world, space, key, range_end)?;
             let reply = Reply::Deleted(ops.len() as u64);
             Ok(Plan { ops, reply })
         }
-        KvAction::Txn {
-            space,
-            compares,
-            success,
-            failure,
-        } => txn(world, space, compares, success, failure),
+        KvAction::Txn { space, compares, success, failure } => {
+            txn(world, space, compares, success, failure)
+        }
     }
 }
 
@@ -76,10 +66,7 @@ fn txn(
             }
         }
     }
-    Ok(Plan {
-        ops,
-        reply: Reply::Txn { succeeded, deleted },
-    })
+    Ok(Plan { ops, reply: Reply::Txn { succeeded, deleted } })
 }
 
 /// Refuses a branch that puts a key twice or puts a key it also deletes (etcd: "duplicate key given in txn request").
@@ -100,11 +87,7 @@ fn check_branch(space: &str, ops: &[KvOp]) -> Result<(), Refusal> {
         KvOp::Put { .. } => false,
         KvOp::Delete { key, range_end } => puts.iter().any(|put| covers(key, range_end, put)),
     });
-    if twice || overlap {
-        Err(Refusal::Malformed)
-    } else {
-        Ok(())
-    }
+    if twice || overlap { Err(Refusal::Malformed) } else { Ok(()) }
 }
 
 fn covers(key: &[u8], range_end: &[u8], other: &[u8]) -> bool {
@@ -125,11 +108,7 @@ fn put(space: &str, key: &[u8], value: &[u8]) -> Result<Op, Refusal> {
 
 fn check_key(key: &[u8]) -> Result<(), Refusal> {
     let fits = !key.is_empty() && key.len() <= KEY_BYTES_MAX;
-    if fits {
-        Ok(())
-    } else {
-        Err(Refusal::Malformed)
-    }
+    if fits { Ok(()) } else { Err(Refusal::Malformed) }
 }
 
 fn delete(world: &World, space: &str, key: &[u8], range_end: &[u8]) -> Result<Vec<Op>, Refusal> {
@@ -137,11 +116,7 @@ fn delete(world: &World, space: &str, key: &[u8], range_end: &[u8]) -> Result<Ve
     if range_end.is_empty() {
         let key = state_key(space, key);
         let present = world.get(&key).is_some();
-        return Ok(if present {
-            vec![Op::Delete(key)]
-        } else {
-            Vec::new()
-        });
+        return Ok(if present { vec![Op::Delete(key)] } else { Vec::new() });
     }
     let (start, end) = state_range(space, key, range_end);
     let ops: Vec<Op> = world
@@ -149,11 +124,7 @@ fn delete(world: &World, space: &str, key: &[u8], range_end: &[u8]) -> Result<Ve
         .take(DELETE_KEYS_MAX + 1)
         .map(|(key, _)| Op::Delete(key.clone()))
         .collect();
-    if ops.len() > DELETE_KEYS_MAX {
-        Err(Refusal::Quota)
-    } else {
-        Ok(ops)
-    }
+    if ops.len() > DELETE_KEYS_MAX { Err(Refusal::Quota) } else { Ok(ops) }
 }
 
 fn holds(world: &World, space: &str, compare: &Compare) -> Result<bool, Refusal> {
@@ -193,11 +164,7 @@ pub(crate) fn state_range(space: &str, key: &[u8], range_end: &[u8]) -> (Vec<u8>
         *end.last_mut().expect("a prefix ends in its zero byte") = 1;
         end
     } else {
-        StateKey::Kv {
-            space,
-            key: range_end,
-        }
-        .encode()
+        StateKey::Kv { space, key: range_end }.encode()
     };
     (start, end)
 }

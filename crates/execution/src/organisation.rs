@@ -33,30 +33,21 @@ pub(crate) fn plan(
             found.state = AccountState::Retired(context.height);
             store(&StateKey::Account(*account), &found)
         }
-        OrganisationAction::CompromiseAccount {
-            account,
-            from_height,
-        } => compromise(world, context, sender, account, *from_height)?,
+        OrganisationAction::CompromiseAccount { account, from_height } => {
+            compromise(world, context, sender, account, *from_height)?
+        }
         OrganisationAction::AddGateway { key } => {
             let id = key.id();
             if world.get(&StateKey::Gateway(id).encode()).is_some() {
                 return Err(Refusal::Exists);
             }
             let organisation = sender.organisation.clone();
-            store(
-                &StateKey::Gateway(id),
-                &Gateway {
-                    key: *key,
-                    organisation,
-                    active: true,
-                },
-            )
+            store(&StateKey::Gateway(id), &Gateway { key: *key, organisation, active: true })
         }
         OrganisationAction::RevokeGateway { key } => {
             let id = key.id();
-            let mut gateway: Gateway = world
-                .read(&StateKey::Gateway(id))
-                .ok_or(Refusal::NotFound)?;
+            let mut gateway: Gateway =
+                world.read(&StateKey::Gateway(id)).ok_or(Refusal::NotFound)?;
             if gateway.organisation != sender.organisation {
                 return Err(Refusal::NotAuthorised);
             }
@@ -64,10 +55,7 @@ pub(crate) fn plan(
             store(&StateKey::Gateway(id), &gateway)
         }
     };
-    Ok(Plan {
-        ops: vec![op],
-        reply: Reply::None,
-    })
+    Ok(Plan { ops: vec![op], reply: Reply::None })
 }
 
 fn add_account(
@@ -124,9 +112,7 @@ fn own_account(
     sender: &Sender,
     account: &hanse_types::Digest,
 ) -> Result<Account, Refusal> {
-    let found: Account = world
-        .read(&StateKey::Account(*account))
-        .ok_or(Refusal::NotFound)?;
+    let found: Account = world.read(&StateKey::Account(*account)).ok_or(Refusal::NotFound)?;
     if found.organisation != sender.organisation {
         return Err(Refusal::NotAuthorised);
     }

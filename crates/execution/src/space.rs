@@ -16,9 +16,7 @@ pub(crate) fn writable(world: &World, name: &str, sender: &Sender) -> Result<(),
     if name.is_empty() {
         return Ok(());
     }
-    let space: Space = world
-        .read(&StateKey::Space(name))
-        .ok_or(Refusal::NotFound)?;
+    let space: Space = world.read(&StateKey::Space(name)).ok_or(Refusal::NotFound)?;
     sender.writes(&space)
 }
 
@@ -32,24 +30,17 @@ pub(crate) fn plan(
     match action {
         SpaceAction::Create { name } => create(world, context, sender, name),
         SpaceAction::SetGrants { name, grants } => {
-            let mut space: Space = world
-                .read(&StateKey::Space(name))
-                .ok_or(Refusal::NotFound)?;
+            let mut space: Space = world.read(&StateKey::Space(name)).ok_or(Refusal::NotFound)?;
             if space.organisation != sender.organisation {
                 return Err(Refusal::NotAuthorised);
             }
-            let sorted = grants
-                .windows(2)
-                .all(|g| g[0].organisation < g[1].organisation);
+            let sorted = grants.windows(2).all(|g| g[0].organisation < g[1].organisation);
             let named = grants.iter().all(|g| check_name(&g.organisation).is_ok());
             if !sorted || !named || grants.len() > COMMITTEE_MAX {
                 return Err(Refusal::Malformed);
             }
             space.grants.clone_from(grants);
-            Ok(Plan {
-                ops: vec![store(&StateKey::Space(name), &space)],
-                reply: Reply::None,
-            })
+            Ok(Plan { ops: vec![store(&StateKey::Space(name), &space)], reply: Reply::None })
         }
     }
 }
@@ -75,14 +66,8 @@ fn create(
         organisation: sender.organisation.clone(),
         grants: Vec::new(),
     };
-    let ops = vec![
-        store(&StateKey::Space(name), &space),
-        store(&owner, &organisation),
-    ];
-    Ok(Plan {
-        ops,
-        reply: Reply::None,
-    })
+    let ops = vec![store(&StateKey::Space(name), &space), store(&owner, &organisation)];
+    Ok(Plan { ops, reply: Reply::None })
 }
 
 /// A put of an encoded value.

@@ -68,13 +68,7 @@ impl Kit {
     pub(crate) fn new() -> Self {
         let genesis = genesis();
         let (world, _) = genesis_world(&genesis);
-        Self {
-            genesis,
-            world,
-            height: 0,
-            time_ms: 10_000_000,
-            nonce: 0,
-        }
+        Self { genesis, world, height: 0, time_ms: 10_000_000, nonce: 0 }
     }
 
     pub(crate) fn chain_id(&self) -> Digest {
@@ -99,10 +93,7 @@ impl Kit {
     pub(crate) fn session(&mut self, sequence: u64, space: &str, actions: Vec<Action>) -> Command {
         let items = actions
             .into_iter()
-            .map(|action| SessionItem {
-                identity: "tester".to_owned(),
-                action,
-            })
+            .map(|action| SessionItem { identity: "tester".to_owned(), action })
             .collect();
         let payload = SessionPayload {
             chain_id: self.chain_id(),

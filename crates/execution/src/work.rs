@@ -25,12 +25,7 @@ fn kv_work(kv: &KvAction) -> u64 {
     match kv {
         KvAction::Put { key, value, .. } => put_work(key, value),
         KvAction::Delete { range_end, .. } => delete_work(range_end),
-        KvAction::Txn {
-            compares,
-            success,
-            failure,
-            ..
-        } => {
+        KvAction::Txn { compares, success, failure, .. } => {
             let branch = |ops: &[KvOp]| -> u64 { ops.iter().map(op_work).sum() };
             compares.len() as u64 * WRITE + branch(success).max(branch(failure))
         }
@@ -49,11 +44,7 @@ fn put_work(key: &[u8], value: &[u8]) -> u64 {
 }
 
 fn delete_work(range_end: &[u8]) -> u64 {
-    if range_end.is_empty() {
-        WRITE
-    } else {
-        DELETE_KEYS_MAX as u64 * 2
-    }
+    if range_end.is_empty() { WRITE } else { DELETE_KEYS_MAX as u64 * 2 }
 }
 
 fn image_work(image: &ImageAction) -> u64 {
@@ -62,11 +53,7 @@ fn image_work(image: &ImageAction) -> u64 {
         ImageAction::SetMembers { members, .. } => 2 * WRITE + members.len() as u64,
         ImageAction::Record { content, .. } => {
             let platforms = content.platforms.len() as u64;
-            let layers: u64 = content
-                .platforms
-                .iter()
-                .map(|p| p.layers.len() as u64)
-                .sum();
+            let layers: u64 = content.platforms.iter().map(|p| p.layers.len() as u64).sum();
             8 * WRITE + platforms * 2 * WRITE + layers + content.attestations.len() as u64
         }
         ImageAction::Yank { .. } | ImageAction::Revoke { .. } => {

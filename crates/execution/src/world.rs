@@ -61,22 +61,14 @@ impl World {
         start: &'a [u8],
         end: &'a [u8],
     ) -> impl DoubleEndedIterator<Item = (&'a Key, &'a Arc<Entry>)> {
-        let upper = if end.is_empty() {
-            Bound::Unbounded
-        } else {
-            Bound::Excluded(end)
-        };
+        let upper = if end.is_empty() { Bound::Unbounded } else { Bound::Excluded(end) };
         // A reversed range is empty, as in etcd, where the map would panic.
         let lower = if !end.is_empty() && end <= start {
             Bound::Excluded(start)
         } else {
             Bound::Included(start)
         };
-        let upper = if !end.is_empty() && end <= start {
-            Bound::Included(start)
-        } else {
-            upper
-        };
+        let upper = if !end.is_empty() && end <= start { Bound::Included(start) } else { upper };
         self.table.range::<_, [u8]>((lower, upper))
     }
 
@@ -107,16 +99,12 @@ impl World {
 
     /// The greatest key smaller than `key`.
     pub fn before(&self, key: &[u8]) -> Option<(&Key, &Arc<Entry>)> {
-        self.table
-            .range::<_, [u8]>((Bound::Unbounded, Bound::Excluded(key)))
-            .next_back()
+        self.table.range::<_, [u8]>((Bound::Unbounded, Bound::Excluded(key))).next_back()
     }
 
     /// The smallest key greater than `key`.
     pub fn after(&self, key: &[u8]) -> Option<(&Key, &Arc<Entry>)> {
-        self.table
-            .range::<_, [u8]>((Bound::Excluded(key), Bound::Unbounded))
-            .next()
+        self.table.range::<_, [u8]>((Bound::Excluded(key), Bound::Unbounded)).next()
     }
 
     /// The authenticated leaf of `key` in this version.
@@ -140,12 +128,7 @@ impl World {
     pub fn writes(&self, dirty: &BTreeSet<Key>) -> Vec<(Digest, Option<Digest>)> {
         let mut writes: Vec<_> = dirty
             .iter()
-            .map(|key| {
-                (
-                    Record::slot(key),
-                    self.record(key).map(|record| record.digest()),
-                )
-            })
+            .map(|key| (Record::slot(key), self.record(key).map(|record| record.digest())))
             .collect();
         writes.sort_unstable();
         writes

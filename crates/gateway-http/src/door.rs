@@ -55,9 +55,7 @@ impl Door {
         let local = LOCAL_HOSTS.iter().map(|h| (*h).to_owned());
         let limits = &config.limits;
         Self(Arc::new(Shared {
-            hosts: local
-                .chain(config.hosts.iter().map(|h| h.to_ascii_lowercase()))
-                .collect(),
+            hosts: local.chain(config.hosts.iter().map(|h| h.to_ascii_lowercase())).collect(),
             token: config.session_token.as_ref().map(|t| sha256(t.as_bytes())),
             trust_root: TrustFile::from_genesis(desk.genesis().clone()).to_json(),
             requests: Arc::new(Semaphore::new(limits.requests)),
@@ -89,11 +87,7 @@ impl Door {
     pub(crate) fn watcher(&self) -> Result<OwnedSemaphorePermit, Problem> {
         self.watchers.clone().try_acquire_owned().map_err(|_| {
             let most = self.config.limits.watchers;
-            Problem::retry(
-                Code::WatchersFull,
-                format!("{most} event streams are open"),
-                5_000,
-            )
+            Problem::retry(Code::WatchersFull, format!("{most} event streams are open"), 5_000)
         })
     }
 

@@ -79,18 +79,12 @@ impl<T: DeserializeOwned> FromRequest<Door> for JsonOf<T> {
 
 /// Asking for the exact type also keeps HTML forms out: they cannot send these types (Fetch standard, "CORS-safelisted").
 fn expect_type(headers: &HeaderMap, expected: &'static str) -> Result<(), Problem> {
-    let given = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
+    let given = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case(expected) {
         return Ok(());
     }
-    Err(Problem::new(
-        Code::WrongMediaType,
-        format!("this path takes {expected}"),
-    ))
+    Err(Problem::new(Code::WrongMediaType, format!("this path takes {expected}")))
 }
 
 async fn read(request: Request, door: &Door, bytes_max: usize) -> Result<(Bytes, Room), Problem> {
@@ -107,12 +101,7 @@ async fn read(request: Request, door: &Door, bytes_max: usize) -> Result<(Bytes,
 }
 
 fn said_length(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 async fn collect(body: Body, door: &Door, bytes_max: usize) -> Result<(Bytes, Room), Problem> {
@@ -140,18 +129,10 @@ impl Room {
     fn grow(&mut self, door: &Door, bytes: usize) -> Result<(), Problem> {
         let steps = bytes.div_ceil(ROOM_STEP_BYTES);
         let missing = steps.saturating_sub(self.held.as_ref().map_or(0, |p| p.num_permits()));
-        let more = door
-            .bodies
-            .clone()
-            .try_acquire_many_owned(missing as u32)
-            .map_err(|_| {
-                door.config.metrics.shed.inc();
-                Problem::retry(
-                    Code::Overloaded,
-                    "request bodies take all the room there is",
-                    1_000,
-                )
-            })?;
+        let more = door.bodies.clone().try_acquire_many_owned(missing as u32).map_err(|_| {
+            door.config.metrics.shed.inc();
+            Problem::retry(Code::Overloaded, "request bodies take all the room there is", 1_000)
+        })?;
         match &mut self.held {
             Some(held) => held.merge(more),
             None => self.held = Some(more),
@@ -161,8 +142,5 @@ impl Room {
 }
 
 fn too_large(bytes_max: usize) -> Problem {
-    Problem::new(
-        Code::BodyTooLarge,
-        format!("at most {bytes_max} bytes are taken here"),
-    )
+    Problem::new(Code::BodyTooLarge, format!("at most {bytes_max} bytes are taken here"))
 }

@@ -32,19 +32,11 @@ pub(crate) fn start(
 ) -> Result<Start, Problem> {
     if let Some(last) = headers.get("last-event-id") {
         let text = last.to_str().unwrap_or_default();
-        let id: Id = text
-            .parse()
-            .map_err(|e| Problem::malformed("Last-Event-ID", e))?;
+        let id: Id = text.parse().map_err(|e| Problem::malformed("Last-Event-ID", e))?;
         return Ok(match id.index.checked_add(1) {
-            Some(skip) => Start {
-                height: id.height,
-                skip,
-            },
+            Some(skip) => Start { height: id.height, skip },
             // The id of a `lagged`: all of that block is behind the client.
-            None => Start {
-                height: id.height.saturating_add(1),
-                skip: 0,
-            },
+            None => Start { height: id.height.saturating_add(1), skip: 0 },
         });
     }
     match from {
@@ -53,10 +45,7 @@ pub(crate) fn start(
             Err(Problem::malformed("from", why))
         }
         Some(height) => Ok(Start { height, skip: 0 }),
-        None => Ok(Start {
-            height: newest + 1,
-            skip: 0,
-        }),
+        None => Ok(Start { height: newest + 1, skip: 0 }),
     }
 }
 
@@ -95,9 +84,7 @@ impl Feed {
                 None => std::future::pending().await,
             }
         };
-        stream::unfold(self, Self::step)
-            .map(Ok)
-            .take_until(Box::pin(stop))
+        stream::unfold(self, Self::step).map(Ok).take_until(Box::pin(stop))
     }
 
     async fn step(mut self) -> Option<(Event, Self)> {
@@ -132,22 +119,13 @@ struct Sending {
 
 impl Sending {
     fn new(block: Arc<Committed>, skip: u64) -> Self {
-        Self {
-            block,
-            action: 0,
-            change: 0,
-            index: 0,
-            skip,
-        }
+        Self { block, action: 0, change: 0, index: 0, skip }
     }
 
     /// The next event the client does not have: the changes in order, then the block.
     fn next(&mut self) -> Option<(Id, EventShown)> {
         loop {
-            let id = Id {
-                height: self.block.block.header.height,
-                index: self.index,
-            };
+            let id = Id { height: self.block.block.header.height, index: self.index };
             let wanted = self.index >= self.skip;
             let event = match self.block.applied.get(self.action) {
                 Some(applied) if (self.change as usize) < applied.changes.len() => {
@@ -174,10 +152,7 @@ impl Sending {
 
 /// Its id lets a browser, which reconnects by itself, go on at the oldest height after having been told of the gap.
 fn lagged(oldest: Height) -> Event {
-    let id = Id {
-        height: oldest.saturating_sub(1),
-        index: u64::MAX,
-    };
+    let id = Id { height: oldest.saturating_sub(1), index: u64::MAX };
     event_of(id, &EventShown::Lagged(LaggedEvent { oldest }))
 }
 

@@ -41,11 +41,7 @@ pub(crate) async fn guard(
         }
         check_origin(request.method(), request.headers(), &authority)?;
     }
-    if request
-        .uri()
-        .query()
-        .is_some_and(|q| q.len() > QUERY_BYTES_MAX)
-    {
+    if request.uri().query().is_some_and(|q| q.len() > QUERY_BYTES_MAX) {
         let detail = format!("at most {QUERY_BYTES_MAX} bytes are taken");
         return Err(Problem::new(Code::QueryTooLong, detail));
     }
@@ -77,10 +73,10 @@ fn check_origin(
 ) -> Result<(), Problem> {
     let refuse = |what: &str| Err(Problem::new(Code::OriginNotAllowed, what.to_owned()));
     for origin in headers.get_all(header::ORIGIN) {
-        let host = origin.to_str().ok().and_then(|o| {
-            o.strip_prefix("http://")
-                .or_else(|| o.strip_prefix("https://"))
-        });
+        let host = origin
+            .to_str()
+            .ok()
+            .and_then(|o| o.strip_prefix("http://").or_else(|| o.strip_prefix("https://")));
         if !host.is_some_and(|h| h.eq_ignore_ascii_case(authority.as_str())) {
             return refuse("the Origin header names another origin");
         }
@@ -107,9 +103,7 @@ impl FromRequestParts<Door> for SessionCaller {
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
         if let Some(token) = bearer(&parts.headers) {
             if door.token == Some(sha256(token)) {
-                return Ok(Self {
-                    identity: "http/token".to_owned(),
-                });
+                return Ok(Self { identity: "http/token".to_owned() });
             }
             return Err(Problem::new(
                 Code::SessionNotAllowed,
@@ -120,9 +114,7 @@ impl FromRequestParts<Door> for SessionCaller {
         let local = peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback());
         let proxied = PROXY_HEADERS.iter().any(|h| parts.headers.contains_key(*h));
         if local && !proxied {
-            return Ok(Self {
-                identity: "http/loopback".to_owned(),
-            });
+            return Ok(Self { identity: "http/loopback".to_owned() });
         }
         let detail = "the client is not on this machine and sent no bearer token";
         Err(Problem::new(Code::SessionNotAllowed, detail))

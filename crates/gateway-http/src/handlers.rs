@@ -19,16 +19,10 @@ type Answer<T> = Result<Json<T>, Problem>;
 
 /// Nothing is at this path.
 pub(crate) async fn unknown_route(uri: axum::http::Uri) -> Problem {
-    Problem::new(
-        Code::UnknownRoute,
-        format!("nothing is at {:?}", uri.path()),
-    )
+    Problem::new(Code::UnknownRoute, format!("nothing is at {:?}", uri.path()))
 }
 
 /// The path takes other methods.
 pub(crate) async fn method_not_allowed(method: axum::http::Method) -> Problem {
-    Problem::new(
-        Code::MethodNotAllowed,
-        format!("this path does not take {method}"),
-    )
+    Problem::new(Code::MethodNotAllowed, format!("this path does not take {method}"))
 }

@@ -32,21 +32,11 @@ pub(crate) async fn shed(
     let place = door.requests.clone().try_acquire_owned().map_err(|_| {
         door.config.metrics.shed.inc();
         let most = door.config.limits.requests;
-        Problem::retry(
-            Code::Overloaded,
-            format!("{most} requests are under way"),
-            1_000,
-        )
+        Problem::retry(Code::Overloaded, format!("{most} requests are under way"), 1_000)
     })?;
     let counted = Counted::new(&door.config.metrics.in_flight);
     let response = next.run(request).await;
-    Ok(response.map(|body| {
-        Body::new(Held {
-            body,
-            _place: place,
-            _counted: counted,
-        })
-    }))
+    Ok(response.map(|body| Body::new(Held { body, _place: place, _counted: counted })))
 }
 
 /// Gives up on answers that take too long.
@@ -69,26 +59,19 @@ pub(crate) async fn observe(State(door): State<Door>, request: Request, next: Ne
     let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    door.config
-        .metrics
-        .observe(route, method, response.status().as_u16(), begun.elapsed());
+    door.config.metrics.observe(route, method, response.status().as_u16(), begun.elapsed());
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
 /// No sniffing of types, and no embedding of answers by other origins (Fetch standard, section 3.7).
 const HEADERS: [(HeaderName, &str); 2] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (
-        HeaderName::from_static("cross-origin-resource-policy"),
-        "same-origin",
-    ),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
 /// Methods are free text on the wire; labels are not.

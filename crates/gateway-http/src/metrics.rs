@@ -24,9 +24,8 @@ use prometheus_client::{
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Seconds a request may take to fall into a bucket: from a local read to the longest wait for an outcome.
-const SECONDS: [f64; 12] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 10.0, 60.0,
-];
+const SECONDS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 10.0, 60.0];
 
 /// All series of one member. The node adds its own readings; the door adds its requests and the desk's numbers.
 #[derive(Debug)]
@@ -67,33 +66,13 @@ impl Metrics {
         registry.register("build", "What this member runs", Info::new(labels));
         let http = registry.sub_registry_with_prefix("http");
         http.register("requests", "Requests answered", requests.clone());
-        http.register(
-            "request_seconds",
-            "Time to the answer's head",
-            seconds.clone(),
-        );
-        http.register(
-            "in_flight",
-            "Requests being handled or sent",
-            in_flight.clone(),
-        );
+        http.register("request_seconds", "Time to the answer's head", seconds.clone());
+        http.register("in_flight", "Requests being handled or sent", in_flight.clone());
         http.register("shed", "Requests refused because of load", shed.clone());
         http.register("watchers", "Event streams open", watchers.clone());
-        http.register(
-            "lagged",
-            "Event streams ended for being too slow",
-            lagged.clone(),
-        );
+        http.register("lagged", "Event streams ended for being too slow", lagged.clone());
         let registry = Mutex::new(registry);
-        Arc::new(Self {
-            registry,
-            requests,
-            seconds,
-            in_flight,
-            shed,
-            watchers,
-            lagged,
-        })
+        Arc::new(Self { registry, requests, seconds, in_flight, shed, watchers, lagged })
     }
 
     /// Adds `hanse_<name>`, read by calling `read` when scraped. `name` begins with its subsystem and ends with its unit.
@@ -106,11 +85,7 @@ impl Metrics {
         help: &'static str,
         read: impl Fn() -> f64 + Send + Sync + 'static,
     ) {
-        self.collect(Reading {
-            name,
-            help,
-            value: Value::Gauge(Box::new(read)),
-        });
+        self.collect(Reading { name, help, value: Value::Gauge(Box::new(read)) });
     }
 
     /// Adds `hanse_<name>_total`, read by calling `read` when scraped; it never shrinks while the process lives.
@@ -123,39 +98,21 @@ impl Metrics {
         help: &'static str,
         read: impl Fn() -> u64 + Send + Sync + 'static,
     ) {
-        self.collect(Reading {
-            name,
-            help,
-            value: Value::Counter(Box::new(read)),
-        });
+        self.collect(Reading { name, help, value: Value::Counter(Box::new(read)) });
     }
 
     /// Adds the desk's numbers.
     pub(crate) fn desk(&self, desk: &Arc<Ledger>) {
         type Read = fn(&hanse_ledger::LedgerStatus) -> f64;
         let readings: [(&str, &str, Read); 6] = [
-            ("ledger_height", "Newest committed height", |s| {
-                s.height as f64
+            ("ledger_height", "Newest committed height", |s| s.height as f64),
+            ("ledger_settled_height", "Newest height with a carried state root", |s| {
+                s.settled_height as f64
             }),
-            (
-                "ledger_settled_height",
-                "Newest height with a carried state root",
-                |s| s.settled_height as f64,
-            ),
-            ("ledger_pool_commands", "Commands waiting", |s| {
-                s.pool_commands as f64
-            }),
-            ("ledger_pool_bytes", "Bytes of commands waiting", |s| {
-                s.pool_bytes as f64
-            }),
-            (
-                "ledger_candidates",
-                "Executed blocks not certified yet",
-                |s| s.candidates as f64,
-            ),
-            ("ledger_ready", "1 once history is replayed", |s| {
-                f64::from(u8::from(s.ready))
-            }),
+            ("ledger_pool_commands", "Commands waiting", |s| s.pool_commands as f64),
+            ("ledger_pool_bytes", "Bytes of commands waiting", |s| s.pool_bytes as f64),
+            ("ledger_candidates", "Executed blocks not certified yet", |s| s.candidates as f64),
+            ("ledger_ready", "1 once history is replayed", |s| f64::from(u8::from(s.ready))),
         ];
         for (name, help, read) in readings {
             let desk = desk.clone();
@@ -165,15 +122,9 @@ impl Metrics {
 
     pub(crate) fn observe(&self, route: &str, method: &'static str, status: u16, took: Duration) {
         let route = route.to_owned();
-        let labels = RequestLabels {
-            route: route.clone(),
-            method,
-            status,
-        };
+        let labels = RequestLabels { route: route.clone(), method, status };
         self.requests.get_or_create(&labels).inc();
-        self.seconds
-            .get_or_create(&RouteLabels { route })
-            .observe(took.as_secs_f64());
+        self.seconds.get_or_create(&RouteLabels { route }).observe(took.as_secs_f64());
     }
 
     /// OpenMetrics 1.0 text.
@@ -186,11 +137,7 @@ impl Metrics {
 
     fn collect(&self, reading: Reading) {
         let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-        assert!(
-            reading.name.bytes().all(letter),
-            "metric name {:?}",
-            reading.name
-        );
+        assert!(reading.name.bytes().all(letter), "metric name {:?}", reading.name);
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         registry.register_collector(Box::new(reading));
     }

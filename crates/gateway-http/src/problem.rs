@@ -130,12 +130,7 @@ pub(crate) struct Problem {
 impl Problem {
     /// `detail` says what was wrong with this very request.
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            detail: detail.into(),
-            retry_after_ms: None,
-            oldest: None,
-        }
+        Self { code, detail: detail.into(), retry_after_ms: None, oldest: None }
     }
 
     /// A part of the request that cannot be read.
@@ -146,18 +141,12 @@ impl Problem {
     /// A height below what is kept.
     pub(crate) fn forgotten(oldest: Height) -> Self {
         let detail = format!("the oldest height kept here is {oldest}");
-        Self {
-            oldest: Some(oldest),
-            ..Self::new(Code::Forgotten, detail)
-        }
+        Self { oldest: Some(oldest), ..Self::new(Code::Forgotten, detail) }
     }
 
     /// A stop that says when to come back.
     pub(crate) fn retry(code: Code, detail: impl Into<Cow<'static, str>>, after_ms: u64) -> Self {
-        Self {
-            retry_after_ms: Some(after_ms),
-            ..Self::new(code, detail)
-        }
+        Self { retry_after_ms: Some(after_ms), ..Self::new(code, detail) }
     }
 }
 
@@ -192,10 +181,7 @@ pub(crate) struct ProblemBody {
     description = "What went wrong, and what to do",
     content_type = "application/problem+json"
 )]
-#[expect(
-    dead_code,
-    reason = "only its description is used, by the OpenAPI document"
-)]
+#[expect(dead_code, reason = "only its description is used, by the OpenAPI document")]
 pub(crate) struct Problems(ProblemBody);
 
 impl IntoResponse for Problem {

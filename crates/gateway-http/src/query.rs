@@ -22,10 +22,7 @@ pub(crate) fn record<T: borsh::BorshDeserialize>(
     world: &World,
     key: &StateKey<'_>,
 ) -> Result<Option<T>, Problem> {
-    world
-        .get(&key.encode())
-        .map(|entry| value(entry))
-        .transpose()
+    world.get(&key.encode()).map(|entry| value(entry)).transpose()
 }
 
 /// The record in `entry`.
@@ -53,10 +50,7 @@ pub(crate) fn page<T: borsh::BorshDeserialize, W>(
     let mut last = None;
     for (seen, (key, entry)) in world.range(&start, &end).enumerate() {
         if items.len() == cursor.limit || seen == SCAN_KEYS_MAX {
-            return Ok(Page {
-                items,
-                next: last.map(hex::encode),
-            });
+            return Ok(Page { items, next: last.map(hex::encode) });
         }
         items.extend(keep(value(entry)?));
         last = Some(key.to_vec());
@@ -83,12 +77,7 @@ pub(crate) fn part(world: &World, start: &[u8], end: &[u8], strip: usize, limit:
         }
     }
     let more = count > kvs.len();
-    Part {
-        kvs,
-        more,
-        count: count as u64,
-        count_is_exact: count < SCAN_KEYS_MAX,
-    }
+    Part { kvs, more, count: count as u64, count_is_exact: count < SCAN_KEYS_MAX }
 }
 
 /// The one key of `start`, as a range.

@@ -28,11 +28,7 @@ pub fn router(desk: Arc<Ledger>, config: DoorConfig) -> Router {
     config.metrics.desk(&desk);
     let door = Door::new(desk, config);
     let all = |routes: Vec<(&str, MethodRouter<Door>)>| {
-        routes
-            .into_iter()
-            .fold(Router::new(), |router, (path, route)| {
-                router.route(path, route)
-            })
+        routes.into_iter().fold(Router::new(), |router, (path, route)| router.route(path, route))
     };
     let reads = all(reads()).layer(layer(door.clone(), deadline));
     let api = reads.merge(all(waits())).layer(layer(door.clone(), shed));
@@ -54,10 +50,7 @@ fn reads() -> Vec<(&'static str, MethodRouter<Door>)> {
         ("/v1/proofs/receipt/{command}", get(proofs::receipt)),
         ("/v1/proofs/lookup", get(proofs::lookup)),
         ("/v1/proofs/range", get(proofs::range)),
-        (
-            "/v1/proofs/event/{height}/{index}/{event}",
-            get(proofs::event),
-        ),
+        ("/v1/proofs/event/{height}/{index}/{event}", get(proofs::event)),
         ("/v1/images/tag", get(images::tag)),
         ("/v1/images/history", get(images::history)),
         ("/v1/images/repositories", get(images::repositories)),

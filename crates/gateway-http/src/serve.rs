@@ -54,13 +54,8 @@ pub async fn serve(
         match accepted {
             Ok((stream, peer)) => match places.clone().try_acquire_owned() {
                 Ok(place) => {
-                    let connection = connection(
-                        stream,
-                        peer,
-                        router.clone(),
-                        limits.clone(),
-                        closing.clone(),
-                    );
+                    let connection =
+                        connection(stream, peer, router.clone(), limits.clone(), closing.clone());
                     open.spawn(async move {
                         connection.await;
                         drop(place);
@@ -77,14 +72,9 @@ pub async fn serve(
     drop(listener);
     // Receivers live in the connections; with none left there is nobody to tell.
     let _nobody = close.send(true);
-    let drained = timeout(limits.drain_time, async {
-        while open.join_next().await.is_some() {}
-    });
+    let drained = timeout(limits.drain_time, async { while open.join_next().await.is_some() {} });
     if drained.await.is_err() {
-        tracing::warn!(
-            connections = open.len(),
-            "closed connections that did not finish in time"
-        );
+        tracing::warn!(connections = open.len(), "closed connections that did not finish in time");
     }
     Ok(())
 }

@@ -54,11 +54,7 @@ impl Serialize for Base64 {
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        let engine = if text.contains(['-', '_']) {
-            SAFE
-        } else {
-            PLAIN
-        };
+        let engine = if text.contains(['-', '_']) { SAFE } else { PLAIN };
         // In a query string an unescaped `+` arrives as a blank; the message names the way out.
         engine.decode(text.as_bytes()).map(Self).map_err(|e| {
             serde::de::Error::custom(format!("not base64 ({e}); in URLs use - and _ for + and /"))
@@ -119,20 +115,14 @@ impl OwnedQuery {
 }
 
 fn cursor(after: Option<&str>, limit: Option<usize>) -> Result<Cursor, Problem> {
-    Ok(Cursor {
-        after: bytes("after", after.unwrap_or_default())?,
-        limit: page_limit(limit)?,
-    })
+    Ok(Cursor { after: bytes("after", after.unwrap_or_default())?, limit: page_limit(limit)? })
 }
 
 /// A page's length within its bounds.
 pub(crate) fn page_limit(limit: Option<usize>) -> Result<usize, Problem> {
     match limit.unwrap_or(LIST_ITEMS_MAX) {
         n @ 1..=LIST_ITEMS_MAX => Ok(n),
-        n => Err(Problem::malformed(
-            "limit",
-            format!("{n} is not between 1 and {LIST_ITEMS_MAX}"),
-        )),
+        n => Err(Problem::malformed("limit", format!("{n} is not between 1 and {LIST_ITEMS_MAX}"))),
     }
 }
 
@@ -157,9 +147,7 @@ pub(crate) fn name<'a>(part: &str, text: &'a str, bytes_max: usize) -> Result<&'
 
 /// A space's name.
 pub(crate) fn space(text: &str) -> Result<&str, Problem> {
-    check_space(text)
-        .map(|()| text)
-        .map_err(|e| Problem::malformed("space", e))
+    check_space(text).map(|()| text).map_err(|e| Problem::malformed("space", e))
 }
 
 /// A height, or the newest one.
@@ -183,9 +171,7 @@ pub(crate) fn patience_ms(timeout_ms: Option<u64>) -> Result<Option<u64>, Proble
 
 /// RFC 3339 in UTC, to the millisecond. Empty for a time beyond the year 9999.
 pub(crate) fn time(ms: TimeMs) -> String {
-    let stamp = i64::try_from(ms)
-        .ok()
-        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let stamp = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     stamp.map_or_else(String::new, |t| format!("{t:.3}"))
 }
 

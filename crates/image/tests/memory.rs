@@ -29,10 +29,7 @@ fn pieces(index: usize) -> impl Iterator<Item = Bytes> {
 
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
@@ -63,21 +60,13 @@ fn make() -> Served {
     let config = config.to_string().into_bytes();
     let config_digest = Digest::of(Algorithm::Sha256, &config);
     let plain = "application/vnd.oci.image.layer.v1.tar";
-    let listed: Vec<_> = layers
-        .iter()
-        .map(|digest| part(plain, digest, LAYER_BYTES))
-        .collect();
+    let listed: Vec<_> = layers.iter().map(|digest| part(plain, digest, LAYER_BYTES)).collect();
     let manifest = serde_json::json!({
         "schemaVersion": 2, "mediaType": MANIFEST,
         "config": part("application/vnd.oci.image.config.v1+json", &config_digest, config.len()),
         "layers": listed,
     });
-    Served {
-        manifest: manifest.to_string().into_bytes(),
-        config,
-        config_digest,
-        layers,
-    }
+    Served { manifest: manifest.to_string().into_bytes(), config, config_digest, layers }
 }
 
 fn answer(served: &Served, path: &str) -> Response {
@@ -95,10 +84,7 @@ fn answer(served: &Served, path: &str) -> Response {
             None => Body::empty(),
         }
     };
-    Response::builder()
-        .header("content-type", MANIFEST)
-        .body(body)
-        .unwrap()
+    Response::builder().header("content-type", MANIFEST).body(body).unwrap()
 }
 
 /// Defect 4B-11 of DaoChain: the whole image in memory, and every image of a list at once.
@@ -114,23 +100,11 @@ async fn defect_4b_11_memory_is_bounded_whatever_the_image() {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     let registry = RegistryOptions::default().with_credentials(Credentials::Anonymous);
-    let options = SourceOptions {
-        registry,
-        ..SourceOptions::default()
-    };
+    let options = SourceOptions { registry, ..SourceOptions::default() };
     let reference = format!("{address}/huge:v1").parse().unwrap();
     let source = Arc::new(Source::open(&reference, &options).await.unwrap());
-    let options = CheckOptions {
-        level: Level::L4,
-        ..CheckOptions::default()
-    };
-    let checked = check(&source, &Expected::root(root), &options)
-        .await
-        .unwrap();
+    let options = CheckOptions { level: Level::L4, ..CheckOptions::default() };
+    let checked = check(&source, &Expected::root(root), &options).await.unwrap();
     assert!(checked.bytes_hashed > (LAYERS * LAYER_BYTES) as u64);
-    assert!(
-        peak_kib() < BOUND_KIB,
-        "the process used {} KiB",
-        peak_kib()
-    );
+    assert!(peak_kib() < BOUND_KIB, "the process used {} KiB", peak_kib());
 }

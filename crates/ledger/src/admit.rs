@@ -83,8 +83,7 @@ impl Ledger {
         let known: Vec<Option<Arc<Decoded>>> = {
             let inner = self.inner.lock();
             let ids = block.body.commands().map(hanse_types::Command::id);
-            ids.map(|id| inner.pool.get(&id).map(|a| a.decoded.clone()))
-                .collect()
+            ids.map(|id| inner.pool.get(&id).map(|a| a.decoded.clone())).collect()
         };
         let verified: std::collections::BTreeMap<Digest, Arc<Decoded>> =
             known.into_iter().flatten().map(|d| (d.id, d)).collect();
@@ -117,13 +116,7 @@ impl Ledger {
         let decoded = check_body(block, |_| None)?;
         let context = self.context(block.header.height, block.header.timestamp_ms);
         let executed = execute(&parent.executed.world, &context, &decoded);
-        Ok(Arc::new(child(
-            &parent,
-            block.clone(),
-            digest,
-            executed,
-            decoded,
-        )))
+        Ok(Arc::new(child(&parent, block.clone(), digest, executed, decoded)))
     }
 
     /// Resolves when this member has the state root of `height`.

@@ -52,12 +52,8 @@ fn worth(inner: &Inner, parent: &Digest) -> bool {
     };
     let time_ms = parent.block.header.timestamp_ms + 1;
     let waiting = inner.pool.fair(0).any(|admitted| {
-        check_replay(
-            &parent.executed.world,
-            time_ms,
-            std::slice::from_ref(&admitted.decoded),
-        )
-        .is_ok()
+        check_replay(&parent.executed.world, time_ms, std::slice::from_ref(&admitted.decoded))
+            .is_ok()
     });
     waiting
         || match parent.pending {
@@ -115,9 +111,7 @@ fn next_header(
 ) -> Header {
     let lineage = parent.lineage();
     let before = lineage.parent;
-    let carried = parent
-        .pending
-        .and_then(|height| Some((height, settlement.root(height)?)));
+    let carried = parent.pending.and_then(|height| Some((height, settlement.root(height)?)));
     let (settled_height, state_root) =
         carried.unwrap_or((before.settled_height, before.state_root));
     let free = parent.pending.is_none() || carried.is_some();
@@ -155,26 +149,10 @@ pub(crate) fn child(
         let before = &parent.block.header;
         header.settled_height != before.settled_height || header.state_root != before.state_root
     });
-    let still = if carried.is_some() {
-        None
-    } else {
-        parent.pending
-    };
-    let pending = if header.settles {
-        Some(header.height)
-    } else {
-        still
-    };
+    let still = if carried.is_some() { None } else { parent.pending };
+    let pending = if header.settles { Some(header.height) } else { still };
     let unsettled = !header.settles && (parent.unsettled || !executed.dirty.is_empty());
     let mut history = parent.history.clone();
     history.push(&digest);
-    Candidate {
-        block,
-        digest,
-        executed,
-        decoded,
-        history,
-        pending,
-        unsettled,
-    }
+    Candidate { block, digest, executed, decoded, history, pending, unsettled }
 }

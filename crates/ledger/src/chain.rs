@@ -48,10 +48,7 @@ pub(crate) struct Chain {
 
 impl Chain {
     pub(crate) fn new(genesis: Candidate) -> Self {
-        Self {
-            tip: Arc::new(genesis),
-            above: BTreeMap::new(),
-        }
+        Self { tip: Arc::new(genesis), above: BTreeMap::new() }
     }
 
     pub(crate) fn tip(&self) -> &Arc<Candidate> {
@@ -59,11 +56,7 @@ impl Chain {
     }
 
     pub(crate) fn get(&self, digest: &Digest) -> Option<&Arc<Candidate>> {
-        if self.tip.digest == *digest {
-            Some(&self.tip)
-        } else {
-            self.above.get(digest)
-        }
+        if self.tip.digest == *digest { Some(&self.tip) } else { self.above.get(digest) }
     }
 
     pub(crate) fn insert(&mut self, candidate: Arc<Candidate>) {

@@ -30,11 +30,7 @@ impl Ledger {
             }
             match self.commit_select(&inner, block, digest) {
                 Err(why) => {
-                    tracing::error!(
-                        height,
-                        why,
-                        "this member's outcome contradicts a certificate"
-                    );
+                    tracing::error!(height, why, "this member's outcome contradicts a certificate");
                     inner.diverged = Some(why);
                     None
                 }
@@ -59,16 +55,12 @@ impl Ledger {
         let tip = inner.chain.tip();
         if block.header.parent != tip.digest {
             let (height, at) = (block.header.height, tip.height());
-            return Err(format!(
-                "block {height} does not continue the tip at height {at}"
-            ));
+            return Err(format!("block {height} does not continue the tip at height {at}"));
         }
         if let Some(candidate) = inner.chain.get(&digest) {
             return Ok(candidate.clone());
         }
-        let candidate = self
-            .execute_certified(inner, block, digest)
-            .map_err(|e| e.to_string())?;
+        let candidate = self.execute_certified(inner, block, digest).map_err(|e| e.to_string())?;
         let header = &block.header;
         match inner.settlement.root(header.settled_height) {
             Some(own) if own != header.state_root => Err("state_root differs".to_owned()),
@@ -133,14 +125,7 @@ fn answers(inner: &mut Inner, candidate: &Candidate, committed: &Committed) -> V
         for (item, sender) in inner.waiters.take(&decoded.id) {
             if let Some(applied) = committed.applied.get((index + item) as usize) {
                 let (receipt, reply) = (applied.receipt.clone(), applied.reply.clone());
-                answers.push(Answer {
-                    sender,
-                    outcome: Outcome {
-                        receipt,
-                        reply,
-                        time_ms,
-                    },
-                });
+                answers.push(Answer { sender, outcome: Outcome { receipt, reply, time_ms } });
             }
         }
         index += decoded.actions() as u32;
@@ -174,9 +159,7 @@ fn remember(inner: &mut Inner, committed: Arc<Committed>) {
     for (index, applied) in committed.applied.iter().enumerate() {
         if last != Some(applied.receipt.command) {
             last = Some(applied.receipt.command);
-            inner
-                .places
-                .insert(applied.receipt.command, (height, index as u32));
+            inner.places.insert(applied.receipt.command, (height, index as u32));
         }
     }
     inner.recent_actions += committed.applied.len();

@@ -90,11 +90,7 @@ pub struct LedgerStatus {
 impl Ledger {
     /// A desk at height 0.
     pub fn new(config: Config) -> Arc<Self> {
-        let Config {
-            genesis,
-            gateway,
-            gossip,
-        } = config;
+        let Config { genesis, gateway, gossip } = config;
         let chain_id = genesis.chain_id();
         let (candidate, settlement) = genesis_candidate(&genesis);
         let snapshot = Snapshot {
@@ -191,11 +187,7 @@ impl Ledger {
 
     pub(crate) fn context(&self, height: Height, time_ms: TimeMs) -> BlockContext {
         let spaces_per_organisation = self.genesis.params.spaces_per_organisation;
-        BlockContext {
-            height,
-            time_ms,
-            spaces_per_organisation,
-        }
+        BlockContext { height, time_ms, spaces_per_organisation }
     }
 }
 
@@ -214,15 +206,8 @@ fn genesis_candidate(genesis: &Genesis) -> (Candidate, Settlement) {
         event_root: hanse_crypto::merkle::root(&[]),
     };
     let decoded = Vec::new();
-    let candidate = Candidate {
-        block,
-        digest,
-        executed,
-        decoded,
-        history,
-        pending: Some(0),
-        unsettled: false,
-    };
+    let candidate =
+        Candidate { block, digest, executed, decoded, history, pending: Some(0), unsettled: false };
     (candidate, settlement)
 }
 

@@ -40,15 +40,8 @@ impl Pool {
             return Ok(());
         }
         let size = admitted.decoded.size;
-        let share = self
-            .share_bytes
-            .get(&admitted.organisation)
-            .copied()
-            .unwrap_or(0);
-        let queued = self
-            .queues
-            .get(&admitted.organisation)
-            .map_or(0, VecDeque::len);
+        let share = self.share_bytes.get(&admitted.organisation).copied().unwrap_or(0);
+        let queued = self.queues.get(&admitted.organisation).map_or(0, VecDeque::len);
         let fits = self.bytes + size <= POOL_BYTES_MAX
             && self.commands.len() < POOL_COMMANDS_MAX
             && share + size <= POOL_BYTES_MAX / POOL_SHARE
@@ -57,14 +50,8 @@ impl Pool {
             return Err(PoolFull);
         }
         self.bytes += size;
-        *self
-            .share_bytes
-            .entry(admitted.organisation.clone())
-            .or_default() += size;
-        self.queues
-            .entry(admitted.organisation.clone())
-            .or_default()
-            .push_back(id);
+        *self.share_bytes.entry(admitted.organisation.clone()).or_default() += size;
+        self.queues.entry(admitted.organisation.clone()).or_default().push_back(id);
         self.commands.insert(id, admitted);
         Ok(())
     }
@@ -81,10 +68,7 @@ impl Pool {
             *share -= admitted.decoded.size;
         }
         if let Some(queue) = self.queues.get_mut(&admitted.organisation) {
-            while queue
-                .front()
-                .is_some_and(|front| !self.commands.contains_key(front))
-            {
+            while queue.front().is_some_and(|front| !self.commands.contains_key(front)) {
                 queue.pop_front();
             }
             if queue.is_empty() {

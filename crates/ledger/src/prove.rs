@@ -82,10 +82,7 @@ impl Wanted {
     /// The keys whose records answer the question in `world`: the key itself, or the one before it; for a range all in it and the one before.
     pub(crate) fn records(&self, world: &World) -> Vec<Key> {
         match self {
-            Self::Lookup(keys) => keys
-                .iter()
-                .filter_map(|key| at_or_before(world, key))
-                .collect(),
+            Self::Lookup(keys) => keys.iter().filter_map(|key| at_or_before(world, key)).collect(),
             Self::Range { start, end } => {
                 let mut keys: Vec<Key> = at_or_before(world, start).into_iter().collect();
                 let inside = world.range(start, end).map(|(key, _)| key.clone());
@@ -107,15 +104,10 @@ impl Wanted {
 }
 
 fn at_or_before(world: &World, key: &[u8]) -> Option<Key> {
-    world
-        .range(key, &[])
-        .next()
-        .map(|(k, _)| k.clone())
-        .filter(|k| **k == *key)
-        .or_else(|| {
-            // Every world holds the first record, whose key is empty, so only the empty key has nothing before it.
-            world.before(key).map(|(k, _)| k.clone())
-        })
+    world.range(key, &[]).next().map(|(k, _)| k.clone()).filter(|k| **k == *key).or_else(|| {
+        // Every world holds the first record, whose key is empty, so only the empty key has nothing before it.
+        world.before(key).map(|(k, _)| k.clone())
+    })
 }
 
 impl Ledger {
@@ -132,11 +124,7 @@ impl Ledger {
                 let claim = receipt_claim(&committed, command, first + item)?;
                 self.finish(claim, height + 1).await
             }
-            Ask::Event {
-                height,
-                index,
-                event,
-            } => {
+            Ask::Event { height, index, event } => {
                 let committed = self.kept(height)?;
                 let claim = event_claim(&committed, index, event)?;
                 self.finish(claim, height + 1).await
@@ -149,13 +137,9 @@ impl Ledger {
                 self.finish(lookup_claim(keys, &answer)?, carrier).await
             }
             Ask::Range { start, end } => {
-                let wanted = Wanted::Range {
-                    start: start.clone(),
-                    end: end.clone(),
-                };
+                let wanted = Wanted::Range { start: start.clone(), end: end.clone() };
                 let (answer, carrier) = self.ask_tree(wanted).await?;
-                self.finish(range_claim(start, end, &answer)?, carrier)
-                    .await
+                self.finish(range_claim(start, end, &answer)?, carrier).await
             }
         }
     }
@@ -180,10 +164,8 @@ impl Ledger {
         let mut headers: Vec<Header> = Vec::new();
         let mut watch = self.watch(carrier);
         loop {
-            let next = watch
-                .next()
-                .await
-                .map_err(|l| ProveError::Forgotten { oldest: l.oldest })?;
+            let next =
+                watch.next().await.map_err(|l| ProveError::Forgotten { oldest: l.oldest })?;
             let committed = next.ok_or(ProveError::Stopped)?;
             headers.push(committed.block.header.clone());
             if let Some(bytes) = &committed.finalization {
@@ -209,54 +191,25 @@ impl Ledger {
 }
 
 fn receipt_claim(committed: &Committed, command: Digest, index: u32) -> Result<Claim, ProveError> {
-    let applied = committed
-        .applied
-        .get(index as usize)
-        .ok_or(ProveError::NotFound)?;
+    let applied = committed.applied.get(index as usize).ok_or(ProveError::NotFound)?;
     if applied.receipt.command != command {
         return Err(ProveError::NotFound);
     }
-    let leaves: Vec<Digest> = committed
-        .applied
-        .iter()
-        .map(|a| a.receipt.digest())
-        .collect();
+    let leaves: Vec<Digest> = committed.applied.iter().map(|a| a.receipt.digest()).collect();
     let path = LeafPath::new(&leaves, index.into()).ok_or(ProveError::NotFound)?;
-    let sent = committed
-        .block
-        .body
-        .commands()
-        .find(|c| c.id() == command)
-        .cloned();
+    let sent = committed.block.body.commands().find(|c| c.id() == command).cloned();
     // A batch of other clients' actions is not this client's to show; a signed command is.
     let command = sent.filter(|c| c.kind == CommandKind::Signed as u16);
     let actor = Some(applied.actor.clone());
-    Ok(Claim::Receipt {
-        receipt: applied.receipt.clone(),
-        command,
-        actor,
-        path,
-    })
+    Ok(Claim::Receipt { receipt: applied.receipt.clone(), command, actor, path })
 }
 
 fn event_claim(committed: &Committed, index: u32, event: u32) -> Result<Claim, ProveError> {
-    let applied = committed
-        .applied
-        .get(index as usize)
-        .ok_or(ProveError::NotFound)?;
-    let change = applied
-        .changes
-        .get(event as usize)
-        .ok_or(ProveError::NotFound)?;
-    let before: usize = committed.applied[..index as usize]
-        .iter()
-        .map(|a| a.changes.len())
-        .sum();
-    let leaves: Vec<Digest> = committed
-        .applied
-        .iter()
-        .flat_map(|a| a.changes.iter().map(|c| c.event.digest()))
-        .collect();
+    let applied = committed.applied.get(index as usize).ok_or(ProveError::NotFound)?;
+    let change = applied.changes.get(event as usize).ok_or(ProveError::NotFound)?;
+    let before: usize = committed.applied[..index as usize].iter().map(|a| a.changes.len()).sum();
+    let leaves: Vec<Digest> =
+        committed.applied.iter().flat_map(|a| a.changes.iter().map(|c| c.event.digest())).collect();
     let path =
         LeafPath::new(&leaves, before as u64 + u64::from(event)).ok_or(ProveError::NotFound)?;
     Ok(Claim::Event {
@@ -290,20 +243,12 @@ fn lookup_claim(keys: Vec<Vec<u8>>, answer: &TreeAnswer) -> Result<Claim, ProveE
         })
         .collect();
     let mut items = items?;
-    Ok(if items.len() == 1 {
-        Claim::State(items.remove(0))
-    } else {
-        Claim::Image { items }
-    })
+    Ok(if items.len() == 1 { Claim::State(items.remove(0)) } else { Claim::Image { items } })
 }
 
 fn range_claim(start: Vec<u8>, end: Vec<u8>, answer: &TreeAnswer) -> Result<Claim, ProveError> {
     let world = &answer.world;
-    let keys = Wanted::Range {
-        start: start.clone(),
-        end,
-    }
-    .records(world);
+    let keys = Wanted::Range { start: start.clone(), end }.records(world);
     if keys.len() != answer.proofs.len() {
         return Err(ProveError::TooLarge);
     }
@@ -314,11 +259,7 @@ fn range_claim(start: Vec<u8>, end: Vec<u8>, answer: &TreeAnswer) -> Result<Clai
         // The record before the range only shows where the range begins: its value is not asked for.
         let inside = **key >= *start;
         let value = world.get(key).filter(|_| inside).map(|e| e.value.to_vec());
-        entries.push(Entry {
-            record,
-            value,
-            branch,
-        });
+        entries.push(Entry { record, value, branch });
     }
     Ok(Claim::Range { entries })
 }

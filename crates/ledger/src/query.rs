@@ -80,10 +80,7 @@ impl Ledger {
 
     /// Follows committed blocks from `from` on; 0 counts as 1.
     pub fn watch(self: &Arc<Self>, from: Height) -> Watch {
-        Watch {
-            ledger: self.clone(),
-            next: from.max(1),
-        }
+        Watch { ledger: self.clone(), next: from.max(1) }
     }
 
     /// A recent committed block.

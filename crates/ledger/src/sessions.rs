@@ -68,13 +68,7 @@ impl Sessions {
     }
 
     /// Takes the longest run of waiting actions of one space that fits a batch.
-    fn take(
-        &mut self,
-    ) -> Option<(
-        String,
-        Vec<SessionItem>,
-        Vec<(u32, oneshot::Sender<Outcome>)>,
-    )> {
+    fn take(&mut self) -> Option<(String, Vec<SessionItem>, Vec<(u32, oneshot::Sender<Outcome>)>)> {
         let space = self.waiting.front()?.space.clone();
         let (mut bytes, mut cost) = (0, 0);
         let (mut items, mut senders) = (Vec::new(), Vec::new());
@@ -112,19 +106,12 @@ impl Ledger {
         check_session(space, identity, &action)?;
         let price = work(&action);
         if price > hanse_types::limits::BODY_WORK_MAX {
-            return Err(SubmitError::Malformed(
-                "it costs more work than a block may".to_owned(),
-            ));
+            return Err(SubmitError::Malformed("it costs more work than a block may".to_owned()));
         }
-        let item = SessionItem {
-            identity: identity.to_owned(),
-            action,
-        };
+        let item = SessionItem { identity: identity.to_owned(), action };
         let size = encode(&item).len();
         if size + 1_024 > COMMAND_BYTES_MAX as usize {
-            return Err(SubmitError::Malformed(
-                "the action has more than 2 MiB".to_owned(),
-            ));
+            return Err(SubmitError::Malformed("the action has more than 2 MiB".to_owned()));
         }
         let stopped = {
             let inner = self.inner.lock();
@@ -143,25 +130,13 @@ impl Ledger {
                 return Err(SubmitError::NotReady);
             }
             if sessions.waiting.len() >= SESSION_WAITING_MAX {
-                return Err(SubmitError::Full {
-                    retry_after_ms: RETRY_AFTER_MS,
-                });
+                return Err(SubmitError::Full { retry_after_ms: RETRY_AFTER_MS });
             }
             let space = space.to_owned();
-            sessions.waiting.push_back(Waiting {
-                space,
-                item,
-                size,
-                work: price,
-                sender,
-            });
+            sessions.waiting.push_back(Waiting { space, item, size, work: price, sender });
         }
         self.flush_sessions();
-        Ok(Ticket {
-            command: Digest([0; 32]),
-            receiver,
-            stopped,
-        })
+        Ok(Ticket { command: Digest([0; 32]), receiver, stopped })
     }
 
     /// Forms batches while fewer than [`SESSION_BATCHES_UNDER_WAY`] are: under load they grow by themselves.
@@ -193,17 +168,10 @@ impl Ledger {
         }
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "one private caller takes the three apart at once"
-    )]
+    #[expect(clippy::type_complexity, reason = "one private caller takes the three apart at once")]
     fn form_batch(
         &self,
-    ) -> Option<(
-        Arc<Command>,
-        Arc<Decoded>,
-        Vec<(u32, oneshot::Sender<Outcome>)>,
-    )> {
+    ) -> Option<(Arc<Command>, Arc<Decoded>, Vec<(u32, oneshot::Sender<Outcome>)>)> {
         let mut sessions = self.sessions.lock();
         if sessions.under_way.len() >= SESSION_BATCHES_UNDER_WAY || sessions.waiting.is_empty() {
             return None;
@@ -218,13 +186,7 @@ impl Ledger {
         };
         sessions.sequence = Some(sequence);
         let (space, items, senders) = sessions.take()?;
-        let payload = SessionPayload {
-            chain_id: self.chain_id,
-            gateway,
-            sequence,
-            space,
-            items,
-        };
+        let payload = SessionPayload { chain_id: self.chain_id, gateway, sequence, space, items };
         let key = sessions.key.as_ref()?;
         let signature = key.sign(SESSION_DOMAIN, &payload.digest().0);
         let command = Command::session(&SessionBatch { payload, signature });
@@ -237,14 +199,10 @@ impl Ledger {
 fn check_session(space: &str, identity: &str, action: &Action) -> Result<(), SubmitError> {
     check_space(space).map_err(|e| SubmitError::Malformed(e.to_string()))?;
     if identity.len() > IDENTITY_BYTES_MAX {
-        return Err(SubmitError::Malformed(
-            "the identity has more than 256 bytes".to_owned(),
-        ));
+        return Err(SubmitError::Malformed("the identity has more than 256 bytes".to_owned()));
     }
     if action.space() != space {
-        return Err(SubmitError::Malformed(
-            "the action is for another space".to_owned(),
-        ));
+        return Err(SubmitError::Malformed("the action is for another space".to_owned()));
     }
     Ok(())
 }

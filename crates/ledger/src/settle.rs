@@ -107,15 +107,8 @@ pub(crate) struct Settlement {
 impl Settlement {
     pub(crate) fn genesis(writes: Writes) -> Self {
         // The world at height 0 is filled in by the first commit path through `remember_genesis`.
-        let jobs = VecDeque::from([Boundary {
-            height: 0,
-            writes,
-            world: World::default(),
-        }]);
-        Self {
-            jobs,
-            ..Self::default()
-        }
+        let jobs = VecDeque::from([Boundary { height: 0, writes, world: World::default() }]);
+        Self { jobs, ..Self::default() }
     }
 
     pub(crate) fn root(&self, height: Height) -> Option<Digest> {
@@ -146,11 +139,7 @@ impl Settlement {
             }
             _ => {
                 let writes = world.writes(dirty);
-                self.jobs.push_back(Boundary {
-                    height,
-                    writes,
-                    world,
-                });
+                self.jobs.push_back(Boundary { height, writes, world });
             }
         }
     }
@@ -179,11 +168,7 @@ impl Settlement {
         if self.settling.is_some() {
             return None;
         }
-        let Boundary {
-            height,
-            writes,
-            world,
-        } = self.jobs.pop_front()?;
+        let Boundary { height, writes, world } = self.jobs.pop_front()?;
         self.settling = Some((height, world));
         Some(Job::Settle { height, writes })
     }
@@ -198,11 +183,7 @@ impl Settlement {
         let world = world.clone();
         let asked = self.asked.remove(ready)?;
         let slots = asked.wanted.slots(&world);
-        let reply = ProofReply {
-            carrier,
-            world,
-            sender: asked.sender,
-        };
+        let reply = ProofReply { carrier, world, sender: asked.sender };
         Some(Job::Prove { slots, reply })
     }
 }
@@ -284,11 +265,7 @@ impl Ledger {
             }
             let tip = inner.chain.tip().clone();
             let at_least = inner.settlement.at_least(&tip);
-            inner.settlement.asked.push_back(Asked {
-                at_least,
-                wanted,
-                sender,
-            });
+            inner.settlement.asked.push_back(Asked { at_least, wanted, sender });
         }
         self.changed.announce();
         let answer = receiver.await.map_err(|_| ProveError::Stopped)??;

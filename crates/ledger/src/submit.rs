@@ -89,11 +89,7 @@ impl Future for Ticket {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.receiver).poll(context).map_err(|_| {
             let stopped = self.stopped.load(std::sync::atomic::Ordering::Acquire);
-            if stopped {
-                TicketError::Stopped
-            } else {
-                TicketError::Expired
-            }
+            if stopped { TicketError::Stopped } else { TicketError::Expired }
         })
     }
 }
@@ -117,8 +113,7 @@ impl Waiters {
     }
 
     pub(crate) fn stop(&mut self) {
-        self.stopped
-            .store(true, std::sync::atomic::Ordering::Release);
+        self.stopped.store(true, std::sync::atomic::Ordering::Release);
         self.by_command.clear();
     }
 }
@@ -148,11 +143,7 @@ impl Ledger {
         };
         (self.gossip)(encode(&vec![(*admitted.command).clone()]));
         self.changed.announce();
-        Ok(Ticket {
-            command: id,
-            receiver,
-            stopped,
-        })
+        Ok(Ticket { command: id, receiver, stopped })
     }
 
     /// Takes commands another member passed on. Bad ones are dropped: their sender answers to its own clients.
@@ -172,10 +163,7 @@ impl Ledger {
             Err(hanse_execution::CheckError::Signatures(bad)) => bad,
             Err(_) => return,
         };
-        let good = read
-            .into_iter()
-            .enumerate()
-            .filter(|(i, _)| !bad.contains(i));
+        let good = read.into_iter().enumerate().filter(|(i, _)| !bad.contains(i));
         let admitted: Vec<_> = good.map(|(_, (c, d))| self.admitted(c, d)).collect();
         {
             let mut inner = self.inner.lock();
@@ -205,11 +193,7 @@ impl Ledger {
         let (sender, receiver) = oneshot::channel();
         // The receiver is in our hands, so it is there.
         let _sent = sender.send(outcome);
-        Some(Ticket {
-            command: *id,
-            receiver,
-            stopped: Arc::default(),
-        })
+        Some(Ticket { command: *id, receiver, stopped: Arc::default() })
     }
 
     /// Form, chain and validity.
@@ -219,9 +203,7 @@ impl Ledger {
             return Err(SubmitError::WrongChain);
         }
         if decoded.work > hanse_types::limits::BODY_WORK_MAX {
-            return Err(SubmitError::Malformed(
-                "it costs more work than a block may".to_owned(),
-            ));
+            return Err(SubmitError::Malformed("it costs more work than a block may".to_owned()));
         }
         if let Some(until) = decoded.authored.valid_until_ms() {
             let now = self.snapshot.read().header.timestamp_ms;
@@ -237,11 +219,7 @@ impl Ledger {
     pub(crate) fn admitted(&self, command: Arc<Command>, decoded: Arc<Decoded>) -> Admitted {
         let world = &self.snapshot.read().world;
         let organisation = organisation_of(world, &decoded);
-        Admitted {
-            command,
-            decoded,
-            organisation,
-        }
+        Admitted { command, decoded, organisation }
     }
 }
 
@@ -256,9 +234,7 @@ pub(crate) fn insert(inner: &mut Inner, admitted: Admitted) -> Result<(), Submit
     if seen {
         return Err(SubmitError::Expired);
     }
-    inner.pool.insert(admitted).map_err(|_| SubmitError::Full {
-        retry_after_ms: RETRY_AFTER_MS,
-    })
+    inner.pool.insert(admitted).map_err(|_| SubmitError::Full { retry_after_ms: RETRY_AFTER_MS })
 }
 
 fn organisation_of(world: &World, decoded: &Decoded) -> String {

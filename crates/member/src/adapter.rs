@@ -42,11 +42,7 @@ impl Application for Adapter {
     }
 
     fn commit(&self, certified: Certified) {
-        let Certified {
-            block,
-            digest,
-            finalization,
-        } = certified;
+        let Certified { block, digest, finalization } = certified;
         self.0.commit(&block, digest, finalization);
     }
 

@@ -85,9 +85,8 @@ where
         ledger.tree_opened(height, map.root());
     }
 
-    let (log, report) = OneLog::open(context.child("log"), log_config)
-        .await
-        .map_err(MemberError::Log)?;
+    let (log, report) =
+        OneLog::open(context.child("log"), log_config).await.map_err(MemberError::Log)?;
     let failed = log.failed();
     let app = around(Arc::new(Adapter(ledger.clone())));
     let Started { handle, ended } = start(log.child("engine"), engine_config, channels, app)

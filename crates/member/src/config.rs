@@ -40,10 +40,7 @@ impl MemberConfig {
     pub fn log() -> hanse_store::Config {
         let mut config = hanse_store::Config::new("log");
         let prefix = format!("{PREFIX}-votes");
-        config.votes.push(VoteJournal {
-            prefix,
-            page_size: PAGE_SIZE,
-        });
+        config.votes.push(VoteJournal { prefix, page_size: PAGE_SIZE });
         config.riding.push(format!("{PREFIX}-marshal"));
         config.riding.push(format!("{PREFIX}-blocks"));
         config.riding.push(format!("{PREFIX}-certificates"));

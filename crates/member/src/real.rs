@@ -78,13 +78,11 @@ pub async fn run(config: MemberConfig, settings: RealSettings) -> Result<Member,
     let (up, coming) = oneshot::channel();
     let (stop, stopping) = oneshot::channel();
     let (down, going) = oneshot::channel();
-    let spawned = thread::Builder::new()
-        .name("hanse-member".to_owned())
-        .spawn(move || {
-            let ending = live(config, settings, up, stopping);
-            // Nobody may be listening any more.
-            let _gone = down.send(ending);
-        });
+    let spawned = thread::Builder::new().name("hanse-member".to_owned()).spawn(move || {
+        let ending = live(config, settings, up, stopping);
+        // Nobody may be listening any more.
+        let _gone = down.send(ending);
+    });
     if let Err(error) = spawned {
         return Err(Arc::new(MemberError::Ended(format!("thread: {error}"))));
     }
@@ -94,21 +92,8 @@ pub async fn run(config: MemberConfig, settings: RealSettings) -> Result<Member,
         .shared();
     match coming.await {
         Ok(started) => {
-            let Assembled {
-                ledger,
-                handle,
-                report,
-                counters,
-                ..
-            } = started;
-            Ok(Member {
-                ledger,
-                handle,
-                report,
-                stop: Some(stop),
-                ended,
-                counters,
-            })
+            let Assembled { ledger, handle, report, counters, .. } = started;
+            Ok(Member { ledger, handle, report, stop: Some(stop), ended, counters })
         }
         Err(_) => {
             let why = ended.await.err();
@@ -141,7 +126,7 @@ fn live(
             (MemberConfig::log(), Box::new(|app| app))
         })
         .await
-            .map_err(Arc::new)?;
+        .map_err(Arc::new)?;
         let ledger = assembled.ledger.clone();
         let ended = std::mem::replace(&mut assembled.ended, futures::future::pending().boxed());
         let closed = std::mem::replace(&mut assembled.closed, futures::future::pending().boxed());

@@ -58,19 +58,7 @@ where
     N: Links,
 {
     let parts = (setup.log, setup.around);
-    let Assembled {
-        ledger,
-        handle,
-        report,
-        ended,
-        counters,
-        ..
-    } = assemble(context.child("member"), config, channels, parts).await?;
-    Ok(SimulatedMember {
-        ledger,
-        handle,
-        report,
-        ended,
-        counters,
-    })
+    let Assembled { ledger, handle, report, ended, counters, .. } =
+        assemble(context.child("member"), config, channels, parts).await?;
+    Ok(SimulatedMember { ledger, handle, report, ended, counters })
 }

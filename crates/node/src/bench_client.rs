@@ -73,10 +73,7 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), Failure> {
         targets.push(Target { client, path });
     }
     if targets.is_empty() {
-        return Err(Failure::new(
-            Exit::Usage,
-            "none of the endpoints is of that network",
-        ));
+        return Err(Failure::new(Exit::Usage, "none of the endpoints is of that network"));
     }
     let next = Arc::new(AtomicU64::new(0));
     let start = Instant::now();
@@ -112,13 +109,8 @@ async fn one(
             return Ok(latencies);
         }
         let random = n.wrapping_mul(LCG).rotate_left(31).wrapping_mul(LCG);
-        let value: Vec<u8> = random
-            .to_le_bytes()
-            .iter()
-            .copied()
-            .cycle()
-            .take(args.value_bytes)
-            .collect();
+        let value: Vec<u8> =
+            random.to_le_bytes().iter().copied().cycle().take(args.value_bytes).collect();
         let key = format!("{:016x}", random % args.keys.max(1));
         let body = serde_json::json!({
             "action": { "put": { "key": base64(key.as_bytes()), "value": base64(&value) } }

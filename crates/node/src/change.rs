@@ -61,11 +61,7 @@ impl Author {
         let client = Client::connect(&args.connect)?;
         let trust = TrustRoot::find(&args.trust, home)?;
         let key = key::signer(&args.sign, home)?;
-        Ok(Self {
-            client,
-            chain_id: trust.chain_id(),
-            key,
-        })
+        Ok(Self { client, chain_id: trust.chain_id(), key })
     }
 
     /// Signs and submits `action`, and waits for its outcome, which may be a refusal.
@@ -93,9 +89,7 @@ impl Author {
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce)
             .map_err(|error| error.to_string())
-            .attempt(Exit::Environment, || {
-                "could not get randomness from the system".to_owned()
-            })?;
+            .attempt(Exit::Environment, || "could not get randomness from the system".to_owned())?;
         let valid_until = now_ms() + VALID_FOR.as_millis() as u64;
         let payload = SignedPayload {
             chain_id: self.chain_id,
@@ -165,22 +159,14 @@ pub(crate) fn refused(refusal: &str) -> Failure {
             "the command's validity does not fit the ledger's time",
             "set this machine's clock, and try again",
         ),
-        "malformed" => (
-            Exit::Malformed,
-            "a field is malformed or over a limit",
-            "see the limits in docs/",
-        ),
-        "not_found" => (
-            Exit::Refused,
-            "the named thing does not exist",
-            "check its name",
-        ),
+        "malformed" => {
+            (Exit::Malformed, "a field is malformed or over a limit", "see the limits in docs/")
+        }
+        "not_found" => (Exit::Refused, "the named thing does not exist", "check its name"),
         "exists" => (Exit::Refused, "the name is taken", "choose another one"),
-        "conflict" => (
-            Exit::Refused,
-            "somebody else changed it at the same time",
-            "look again, then repeat",
-        ),
+        "conflict" => {
+            (Exit::Refused, "somebody else changed it at the same time", "look again, then repeat")
+        }
         "rollback" => (
             Exit::Rollback,
             "this content was released before under this tag",
@@ -191,21 +177,9 @@ pub(crate) fn refused(refusal: &str) -> Failure {
             "the content is revoked in this repository",
             "release other content: a revocation is never taken back",
         ),
-        "quota" => (
-            Exit::Refused,
-            "a quota is used up",
-            "free something, or ask for more",
-        ),
-        "work" => (
-            Exit::Refused,
-            "the command is too large for a block",
-            "split it",
-        ),
-        "replayed" => (
-            Exit::Refused,
-            "the same command was seen before",
-            "nothing: it is done",
-        ),
+        "quota" => (Exit::Refused, "a quota is used up", "free something, or ask for more"),
+        "work" => (Exit::Refused, "the command is too large for a block", "split it"),
+        "replayed" => (Exit::Refused, "the same command was seen before", "nothing: it is done"),
         _ => (Exit::Refused, "the ledger refused it", "see docs/errors"),
     };
     Failure::new(exit, format!("refused ({}): {why}", shown(refusal))).fix(fix)
@@ -224,11 +198,7 @@ pub(crate) fn answer(out: Out, outcome: &Outcome, done: &str) {
         "reply": outcome.reply,
     });
     out.answer(&value, |_| {
-        let unchanged = if outcome.status == "unchanged" {
-            " (nothing changed)"
-        } else {
-            ""
-        };
+        let unchanged = if outcome.status == "unchanged" { " (nothing changed)" } else { "" };
         format!(
             "{done}{unchanged} at height {}, command {}",
             outcome.height,
@@ -239,7 +209,5 @@ pub(crate) fn answer(out: Out, outcome: &Outcome, done: &str) {
 
 /// This machine's clock, milliseconds since the Unix epoch.
 pub(crate) fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as u64)
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

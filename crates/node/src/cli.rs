@@ -11,12 +11,7 @@ use crate::{
 
 /// A ledger that several organisations run together, and that existing tools use as they are.
 #[derive(Debug, Parser)]
-#[command(
-    name = "hanse",
-    version,
-    propagate_version = true,
-    arg_required_else_help = true
-)]
+#[command(name = "hanse", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
   hanse up                                    start four organisations on this machine
@@ -32,14 +27,7 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
     /// Form of the answer on stdout.
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "FORM"
-    )]
+    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORM")]
     pub(crate) output: Format,
     /// Directory of keys and of what was seen [default: $XDG_DATA_HOME/hanse].
     #[arg(long, global = true, env = "HANSE_HOME", value_name = "DIR")]
@@ -101,12 +89,7 @@ pub(crate) enum Verb {
 pub(crate) struct ConnectArgs {
     /// Members to ask, in this order; the next is asked when one does not answer
     /// [default: those of the local network].
-    #[arg(
-        long,
-        env = "HANSE_ENDPOINT",
-        value_name = "URL[,URL]",
-        value_delimiter = ','
-    )]
+    #[arg(long, env = "HANSE_ENDPOINT", value_name = "URL[,URL]", value_delimiter = ',')]
     pub(crate) endpoint: Vec<String>,
 }
 

@@ -74,22 +74,10 @@ impl From<Problem> for Failure {
             429 | 500..=599 => Exit::Unreachable,
             _ => Exit::Refused,
         };
-        let words = if problem.detail.is_empty() {
-            &problem.title
-        } else {
-            &problem.detail
-        };
-        let code = if problem.code.is_empty() {
-            "no code"
-        } else {
-            &problem.code
-        };
-        let what = format!(
-            "the member answered {} ({}): {}",
-            problem.status,
-            shown(code),
-            shown(words)
-        );
+        let words = if problem.detail.is_empty() { &problem.title } else { &problem.detail };
+        let code = if problem.code.is_empty() { "no code" } else { &problem.code };
+        let what =
+            format!("the member answered {} ({}): {}", problem.status, shown(code), shown(words));
         Self::new(exit, what)
     }
 }
@@ -123,18 +111,11 @@ impl Client {
         }
         let dir = home::local_network()?;
         match Network::load(&dir)? {
-            Some(network) => Self::new(
-                &network
-                    .members
-                    .iter()
-                    .map(|m| m.http.clone())
-                    .collect::<Vec<_>>(),
-            ),
-            None => Err(
-                Failure::new(Exit::Usage, "it is not said which members to ask").fix(
-                    "name them with --endpoint or HANSE_ENDPOINT, or start some with `hanse up`",
-                ),
-            ),
+            Some(network) => {
+                Self::new(&network.members.iter().map(|m| m.http.clone()).collect::<Vec<_>>())
+            }
+            None => Err(Failure::new(Exit::Usage, "it is not said which members to ask")
+                .fix("name them with --endpoint or HANSE_ENDPOINT, or start some with `hanse up`")),
         }
     }
 
@@ -152,17 +133,14 @@ impl Client {
         if endpoints.iter().all(is_loopback) {
             builder = builder.no_proxy();
         }
-        let http = builder
-            .build()
-            .attempt(Exit::Environment, || "could not set up TLS".to_owned())?;
+        let http =
+            builder.build().attempt(Exit::Environment, || "could not set up TLS".to_owned())?;
         Ok(Self { http, endpoints })
     }
 
     /// The members, in the order in which they are asked.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = String> {
-        self.endpoints
-            .iter()
-            .map(|e| e.as_str().trim_end_matches('/').to_owned())
+        self.endpoints.iter().map(|e| e.as_str().trim_end_matches('/').to_owned())
     }
 
     /// The same client asking the next member first: for when an answer was a lie.
@@ -176,13 +154,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub(crate) async fn get(&self, path: &str) -> Result<Vec<u8>, ClientError> {
-        self.ask(&Question {
-            method: Method::GET,
-            path,
-            body: None,
-            repeatable: true,
-        })
-        .await
+        self.ask(&Question { method: Method::GET, path, body: None, repeatable: true }).await
     }
 
     /// Reads one JSON resource.
@@ -203,12 +175,7 @@ impl Client {
         bytes: Vec<u8>,
     ) -> Result<T, ClientError> {
         let body = Some(("application/octet-stream", bytes));
-        let question = Question {
-            method: Method::POST,
-            path,
-            body,
-            repeatable: true,
-        };
+        let question = Question { method: Method::POST, path, body, repeatable: true };
         parse(path, &self.ask(&question).await?)
     }
 
@@ -222,12 +189,7 @@ impl Client {
         value: &serde_json::Value,
     ) -> Result<T, ClientError> {
         let body = Some(("application/json", value.to_string().into_bytes()));
-        let question = Question {
-            method: Method::POST,
-            path,
-            body,
-            repeatable: false,
-        };
+        let question = Question { method: Method::POST, path, body, repeatable: false };
         parse(path, &self.ask(&question).await?)
     }
 
@@ -238,10 +200,7 @@ impl Client {
     pub(crate) async fn stream(&self, path: &str) -> Result<reqwest::Response, ClientError> {
         let mut said = Vec::new();
         for endpoint in &self.endpoints {
-            let request = self
-                .http
-                .get(join(endpoint, path))
-                .read_timeout_for_events();
+            let request = self.http.get(join(endpoint, path)).read_timeout_for_events();
             match request.send().await {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(response) => said.push(format!("{endpoint} answered {}", response.status())),
@@ -279,10 +238,7 @@ impl Client {
 
     async fn ask_one(&self, endpoint: &Url, question: &Question<'_>) -> Attempted {
         let url = join(endpoint, question.path);
-        let mut request = self
-            .http
-            .request(question.method.clone(), url)
-            .timeout(WHOLE_LIMIT);
+        let mut request = self.http.request(question.method.clone(), url).timeout(WHOLE_LIMIT);
         if let Some((kind, bytes)) = &question.body {
             request = request.header("content-type", *kind).body(bytes.clone());
         }
@@ -293,11 +249,7 @@ impl Client {
             }
             Err(error) => {
                 let detail = format!("{} (it may have been done)", chain(&error));
-                return Attempted::Problem(Problem {
-                    status: 504,
-                    detail,
-                    ..Problem::default()
-                });
+                return Attempted::Problem(Problem { status: 504, detail, ..Problem::default() });
             }
         };
         let (status, wait) = (response.status(), retry_after(&response));
@@ -336,9 +288,7 @@ async fn read(response: reqwest::Response) -> Result<Vec<u8>, String> {
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|error| chain(&error))?;
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Err(format!(
-                "its answer is larger than {ANSWER_BYTES_MAX} bytes"
-            ));
+            return Err(format!("its answer is larger than {ANSWER_BYTES_MAX} bytes"));
         }
         body.extend_from_slice(&chunk);
     }
@@ -355,10 +305,7 @@ fn problem(status: StatusCode, body: &[u8]) -> Problem {
     let mut problem: Problem = serde_json::from_slice(body).unwrap_or_default();
     problem.status = status.as_u16();
     if problem.title.is_empty() {
-        problem.title = status
-            .canonical_reason()
-            .unwrap_or("no reason given")
-            .to_owned();
+        problem.title = status.canonical_reason().unwrap_or("no reason given").to_owned();
     }
     problem
 }
@@ -371,19 +318,13 @@ fn describe(status: StatusCode, body: &[u8]) -> String {
 
 fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, ClientError> {
     serde_json::from_slice(bytes)
-        .attempt(Exit::Malformed, || {
-            format!("the member's answer for {path} has another shape")
-        })
+        .attempt(Exit::Malformed, || format!("the member's answer for {path} has another shape"))
         .map_err(ClientError::Here)
 }
 
 /// An error with its causes, in one line.
 fn chain(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() {
-        "no answer in time".to_owned()
-    } else {
-        String::new()
-    };
+    let mut text = if error.is_timeout() { "no answer in time".to_owned() } else { String::new() };
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
         if !text.is_empty() {
@@ -392,20 +333,13 @@ fn chain(error: &reqwest::Error) -> String {
         text.push_str(&cause.to_string());
         next = cause.source();
     }
-    if text.is_empty() {
-        error.to_string()
-    } else {
-        text
-    }
+    if text.is_empty() { error.to_string() } else { text }
 }
 
 fn url(text: &str) -> Result<Url, Failure> {
     let bad = || format!("`{}` is not the URL of a member", shown(text));
     let fix = "write it like http://127.0.0.1:8000";
-    let url: Url = text
-        .parse()
-        .attempt(Exit::Usage, bad)
-        .map_err(|f| f.fix(fix))?;
+    let url: Url = text.parse().attempt(Exit::Usage, bad).map_err(|f| f.fix(fix))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(Failure::new(Exit::Usage, bad()).fix(fix));
     }

@@ -83,10 +83,7 @@ fn python_verifier() -> Option<PathBuf> {
     let named = std::env::var_os("HANSE_VERIFY_PY").map(PathBuf::from);
     let here = std::env::current_dir().ok();
     let program = std::env::current_exe().ok();
-    let above = here
-        .iter()
-        .chain(&program)
-        .flat_map(|path| path.ancestors());
+    let above = here.iter().chain(&program).flat_map(|path| path.ancestors());
     let mut candidates = named.into_iter().chain(above.map(|dir| dir.join(&name)));
     let found = candidates.find(|path| path.is_file())?;
     let python = std::process::Command::new("python3")

@@ -7,13 +7,9 @@ use std::time::Duration;
 /// # Errors
 /// When the text is not a whole number followed by one of these units.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let split = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "write it like 90s, 15m, 2h or 7d".to_owned())?;
+    let number: u64 = number.parse().map_err(|_| "write it like 90s, 15m, 2h or 7d".to_owned())?;
     let scale = match unit {
         "ms" => return Ok(Duration::from_millis(number)),
         "s" => 1,
@@ -22,10 +18,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         "d" => 86_400,
         _ => return Err("the unit is one of ms, s, m, h and d".to_owned()),
     };
-    number
-        .checked_mul(scale)
-        .map(Duration::from_secs)
-        .ok_or_else(|| "that is too long".to_owned())
+    number.checked_mul(scale).map(Duration::from_secs).ok_or_else(|| "that is too long".to_owned())
 }
 
 /// The same for people: the largest unit that fits, whole.

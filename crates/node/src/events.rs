@@ -44,18 +44,13 @@ impl Parser {
                 if !self.event.data.is_empty() {
                     self.event.data.push('\n');
                 }
-                self.event
-                    .data
-                    .push_str(text.strip_prefix(' ').unwrap_or(text));
+                self.event.data.push_str(text.strip_prefix(' ').unwrap_or(text));
             } else if let Some(text) = line.strip_prefix("event:") {
                 text.trim().clone_into(&mut self.event.kind);
             }
         }
         if self.buffer.len() + self.event.data.len() > EVENT_BYTES_MAX {
-            return Err(Failure::new(
-                Exit::Malformed,
-                "the member sent an event without end",
-            ));
+            return Err(Failure::new(Exit::Malformed, "the member sent an event without end"));
         }
         Ok(events)
     }
@@ -71,17 +66,13 @@ pub(crate) async fn watch(
     prefix: &[u8],
     from: Option<u64>,
 ) -> Result<(), Failure> {
-    let path = from.map_or_else(
-        || "/v1/events".to_owned(),
-        |h| format!("/v1/events?from={h}"),
-    );
+    let path = from.map_or_else(|| "/v1/events".to_owned(), |h| format!("/v1/events?from={h}"));
     let response = client.stream(&path).await?;
     let mut parser = Parser::default();
     let mut stream = response.bytes_stream();
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.attempt(Exit::Unreachable, || {
-            "the stream of events broke off".to_owned()
-        })?;
+        let chunk =
+            chunk.attempt(Exit::Unreachable, || "the stream of events broke off".to_owned())?;
         for event in parser.feed(&chunk)? {
             if event.kind == "lagged" {
                 let what = format!("this reader was too slow: {}", out::shown(&event.data));
@@ -96,18 +87,13 @@ pub(crate) async fn watch(
             }
         }
     }
-    Err(Failure::new(
-        Exit::Unreachable,
-        "the member ended the stream of events",
-    ))
+    Err(Failure::new(Exit::Unreachable, "the member ended the stream of events"))
 }
 
 /// Whether the event is about a key of `space` that begins with `prefix`. Members tell state keys, in hexadecimal.
 fn is_wanted(event: &Value, space: &str, prefix: &[u8]) -> bool {
     let wanted = hanse_types::StateKey::Kv { space, key: prefix }.encode();
-    event["key"]
-        .as_str()
-        .is_some_and(|key| key.starts_with(&hex::encode(wanted)))
+    event["key"].as_str().is_some_and(|key| key.starts_with(&hex::encode(wanted)))
 }
 
 #[cfg(test)]

@@ -64,12 +64,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self {
-            exit,
-            what: what.into(),
-            source: None,
-            remedy: None,
-        }
+        Self { exit, what: what.into(), source: None, remedy: None }
     }
 
     /// Adds what lies behind it.

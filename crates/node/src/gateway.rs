@@ -50,16 +50,12 @@ pub(crate) async fn run(verb: GatewayVerb, home: &Home, out: Out) -> Result<(), 
         GatewayVerb::List { connect } => {
             return show::list(&Client::connect(&connect)?, "/v1/gateways", out).await;
         }
-        GatewayVerb::Add { gateway, change } => (
-            change,
-            OrganisationAction::AddGateway { key: gateway },
-            "gateway added",
-        ),
-        GatewayVerb::Revoke { gateway, change } => (
-            change,
-            OrganisationAction::RevokeGateway { key: gateway },
-            "gateway revoked",
-        ),
+        GatewayVerb::Add { gateway, change } => {
+            (change, OrganisationAction::AddGateway { key: gateway }, "gateway added")
+        }
+        GatewayVerb::Revoke { gateway, change } => {
+            (change, OrganisationAction::RevokeGateway { key: gateway }, "gateway revoked")
+        }
     };
     let author = Author::new(&change, home)?;
     let outcome = author.change(Action::Organisation(action)).await?;

@@ -56,19 +56,14 @@ pub(crate) fn local_network() -> Result<PathBuf, Failure> {
 
 /// XDG base directory specification: an unset or relative variable means the default below `HOME`.
 fn xdg(variable: &str, below_home: &str) -> Result<PathBuf, Failure> {
-    let set = std::env::var_os(variable)
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
+    let set = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let default = || {
         let home = PathBuf::from(std::env::var_os("HOME")?);
         home.is_absolute().then(|| home.join(below_home))
     };
     set.or_else(default).ok_or_else(|| {
-        Failure::new(
-            Exit::Environment,
-            format!("neither {variable} nor HOME is set"),
-        )
-        .fix("set HOME, or name the directory with --home or --dir")
+        Failure::new(Exit::Environment, format!("neither {variable} nor HOME is set"))
+            .fix("set HOME, or name the directory with --home or --dir")
     })
 }
 
@@ -81,9 +76,7 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), Failure> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .attempt(Exit::Environment, || {
-            format!("could not create directory {}", path.display())
-        })
+        .attempt(Exit::Environment, || format!("could not create directory {}", path.display()))
 }
 
 /// Writes a file that only its owner reads, whole or not at all, flushed.
@@ -103,10 +96,7 @@ pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 fn write_with(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
-    let parent = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let place = || -> std::io::Result<()> {
         let mut file = tempfile::Builder::new()
             .prefix(".hanse-")
@@ -117,9 +107,7 @@ fn write_with(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
         file.persist(path)?;
         fs::File::open(parent)?.sync_all()
     };
-    place().attempt(Exit::Environment, || {
-        format!("could not write {}", path.display())
-    })
+    place().attempt(Exit::Environment, || format!("could not write {}", path.display()))
 }
 
 /// Reads a small text file.
@@ -130,9 +118,7 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, Failure> {
     use std::io::Read as _;
     let mut text = String::new();
     let read = fs::File::open(path).and_then(|file| file.take(limit + 1).read_to_string(&mut text));
-    read.attempt(Exit::Environment, || {
-        format!("could not read {}", path.display())
-    })?;
+    read.attempt(Exit::Environment, || format!("could not read {}", path.display()))?;
     if text.len() as u64 > limit {
         let what = format!("{} is larger than {limit} bytes", path.display());
         return Err(Failure::new(Exit::Malformed, what));

@@ -121,8 +121,7 @@ impl PlaceArgs {
     }
 
     pub(crate) fn max_unpacked(&self) -> u64 {
-        self.max_unpacked
-            .unwrap_or(hanse_image::limits::DEFAULT_MAX_UNPACKED)
+        self.max_unpacked.unwrap_or(hanse_image::limits::DEFAULT_MAX_UNPACKED)
     }
 }
 
@@ -156,15 +155,12 @@ pub(crate) struct BeliefArgs {
 impl BeliefArgs {
     fn max_age_ms(&self) -> Option<u64> {
         let live = self.offline.is_none().then_some(LIVE_MAX_AGE);
-        self.max_age
-            .or(live)
-            .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+        self.max_age.or(live).map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
     }
 }
 
 fn level(text: &str) -> Result<Level, String> {
-    text.parse()
-        .map_err(|error: hanse_image::hashing::LevelError| error.to_string())
+    text.parse().map_err(|error: hanse_image::hashing::LevelError| error.to_string())
 }
 
 /// A reference and the registry name the record goes by.
@@ -183,33 +179,21 @@ impl Named {
     /// [`Exit::Usage`] when one is malformed, or the place carries no registry name and none is given.
     pub(crate) fn parse(text: &str, name: Option<&str>) -> Result<Self, Failure> {
         let bad = |error: hanse_image::ReferenceError| {
-            Failure::new(
-                Exit::Usage,
-                format!("`{}` is no image reference", out::shown(text)),
-            )
-            .caused_by(error)
+            Failure::new(Exit::Usage, format!("`{}` is no image reference", out::shown(text)))
+                .caused_by(error)
         };
         let place: ImageRef = text.parse().map_err(bad)?;
         let given: Option<RegistryName> = match name {
-            Some(name) => Some(
-                name.strip_prefix("docker://")
-                    .unwrap_or(name)
-                    .parse()
-                    .map_err(bad)?,
-            ),
+            Some(name) => {
+                Some(name.strip_prefix("docker://").unwrap_or(name).parse().map_err(bad)?)
+            }
             None => None,
         };
-        let name = given
-            .or_else(|| place.registry_name().cloned())
-            .ok_or_else(|| {
-                let what = format!("{} does not say which record is meant", out::shown(text));
-                Failure::new(Exit::Usage, what).fix("name it with --as REGISTRY/REPO:TAG")
-            })?;
-        Ok(Self {
-            text: text.to_owned(),
-            place,
-            name,
-        })
+        let name = given.or_else(|| place.registry_name().cloned()).ok_or_else(|| {
+            let what = format!("{} does not say which record is meant", out::shown(text));
+            Failure::new(Exit::Usage, what).fix("name it with --as REGISTRY/REPO:TAG")
+        })?;
+        Ok(Self { text: text.to_owned(), place, name })
     }
 
     /// `registry/path`, as the ledger records it.
@@ -229,18 +213,15 @@ pub(crate) async fn run(verb: ImageVerb, home: &Home, out: Out) -> Result<Exit, 
         ImageVerb::Verify(args) => (args.reference.clone(), verify::run(args, home, out).await),
         ImageVerb::Pull(args) => (args.reference.clone(), pull::run(args, home, out).await),
         ImageVerb::History(args) => (args.reference.clone(), history::run(args, home, out).await),
-        ImageVerb::Revoke(args) => (
-            args.reference.clone(),
-            withdraw::run(args, true, home, out).await,
-        ),
-        ImageVerb::Yank(args) => (
-            args.reference.clone(),
-            withdraw::run(args, false, home, out).await,
-        ),
-        ImageVerb::Namespace(verb) => (
-            verb.prefix().to_owned(),
-            namespace::run(verb, home, out).await,
-        ),
+        ImageVerb::Revoke(args) => {
+            (args.reference.clone(), withdraw::run(args, true, home, out).await)
+        }
+        ImageVerb::Yank(args) => {
+            (args.reference.clone(), withdraw::run(args, false, home, out).await)
+        }
+        ImageVerb::Namespace(verb) => {
+            (verb.prefix().to_owned(), namespace::run(verb, home, out).await)
+        }
     };
     match done {
         Ok(exit) => Ok(exit),
@@ -279,11 +260,7 @@ pub(crate) fn tell(out: Out, verdict: &Verdict, evidence: Option<&str>) -> Exit 
         let line = verdict.line(evidence);
         let style = console::Style::new().for_stdout();
         let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
-        let style = if verdict.exit == Exit::Done {
-            style.green()
-        } else {
-            style.red()
-        };
+        let style = if verdict.exit == Exit::Done { style.green() } else { style.red() };
         out::line(format_args!("{} {rest}", style.bold().apply_to(word)));
     }
     verdict.exit
@@ -291,11 +268,7 @@ pub(crate) fn tell(out: Out, verdict: &Verdict, evidence: Option<&str>) -> Exit 
 
 /// A progress display when there is a terminal for it.
 pub(crate) fn progress(what: &str) -> Arc<dyn Progress> {
-    if out::progress_wanted() {
-        Arc::new(bar::Bar::new(what))
-    } else {
-        Arc::new(Silent)
-    }
+    if out::progress_wanted() { Arc::new(bar::Bar::new(what)) } else { Arc::new(Silent) }
 }
 
 /// An image error with all its causes, in one line.
@@ -315,10 +288,9 @@ pub(crate) fn unreadable(error: &hanse_image::ImageError) -> Failure {
     use hanse_image::Kind;
     let (exit, fix) = match error.kind() {
         Kind::NotFound => (Exit::Environment, "check the reference"),
-        Kind::Differs => (
-            Exit::Differs,
-            "the place serves something else than it says; look into it",
-        ),
+        Kind::Differs => {
+            (Exit::Differs, "the place serves something else than it says; look into it")
+        }
         Kind::Malformed => (Exit::Malformed, "build the image again"),
         Kind::Unreachable => (Exit::Unreachable, "check the address, then try again"),
         Kind::Unauthorized => (Exit::NotAuthorised, "log in with `docker login`"),

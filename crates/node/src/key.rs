@@ -118,14 +118,8 @@ pub(crate) struct Consent {
 /// [`Exit::Environment`] for files, [`Exit::NotAuthorised`] for a wrong password, [`Exit::Malformed`] for bad input.
 pub(crate) fn run(verb: KeyVerb, home: &Home, out: Out) -> Result<(), Failure> {
     match verb {
-        KeyVerb::Create {
-            name,
-            suite,
-            password,
-        } => {
-            let suite: Suite = suite
-                .parse()
-                .attempt(Exit::Usage, || "no such suite".to_owned())?;
+        KeyVerb::Create { name, suite, password } => {
+            let suite: Suite = suite.parse().attempt(Exit::Usage, || "no such suite".to_owned())?;
             let path = free_path(home, &name)?;
             let password = password.fresh(&name)?;
             let key = SigningKey::generate(suite);
@@ -137,16 +131,11 @@ pub(crate) fn run(verb: KeyVerb, home: &Home, out: Out) -> Result<(), Failure> {
             let path = path_of(home, &name)?;
             answer_one(out, &name, read(&path)?.public(), path);
         }
-        KeyVerb::Import {
-            name,
-            from,
-            password,
-        } => {
+        KeyVerb::Import { name, from, password } => {
             let path = free_path(home, &name)?;
             let pem = read_pem(&from)?;
-            let key = SigningKey::from_pkcs8_pem(&pem).attempt(Exit::Malformed, || {
-                format!("could not import {}", from.display())
-            })?;
+            let key = SigningKey::from_pkcs8_pem(&pem)
+                .attempt(Exit::Malformed, || format!("could not import {}", from.display()))?;
             store(&key, &password.fresh(&name)?, &path, Cost::default())?;
             answer_one(out, &name, key.public(), path);
         }
@@ -158,17 +147,10 @@ pub(crate) fn run(verb: KeyVerb, home: &Home, out: Out) -> Result<(), Failure> {
                 out::raw(pem.as_bytes());
             } else {
                 home::write_private(&to, pem.as_bytes())?;
-                out::note(format_args!(
-                    "{} holds the key unencrypted; keep it safe",
-                    to.display()
-                ));
+                out::note(format_args!("{} holds the key unencrypted; keep it safe", to.display()));
             }
         }
-        KeyVerb::Consent {
-            name,
-            organisation,
-            password,
-        } => {
+        KeyVerb::Consent { name, organisation, password } => {
             let key = open(&path_of(home, &name)?, &password)?;
             let consent = consent(&key, &organisation);
             out::line(serde_json::to_string(&consent).expect("texts serialise"));
@@ -183,9 +165,7 @@ pub(crate) fn consent(key: &SigningKey, organisation: &str) -> Consent {
         v: 1,
         organisation: organisation.to_owned(),
         key: key.public().to_string(),
-        proof: key
-            .sign(POSSESSION_DOMAIN, organisation.as_bytes())
-            .to_string(),
+        proof: key.sign(POSSESSION_DOMAIN, organisation.as_bytes()).to_string(),
     }
 }
 
@@ -207,10 +187,8 @@ pub(crate) fn signer_path(args: &SignArgs, home: &Home) -> Result<PathBuf, Failu
         (Some(name), true) => path_of(home, &name),
         (None, _) => Err(Failure::new(Exit::Usage, "there is no key to sign with")
             .fix("make one with `hanse key create`, or name a key file with --key or HANSE_KEY")),
-        _ => Err(
-            Failure::new(Exit::Usage, "there are several keys to sign with")
-                .fix("choose one of `hanse key list` with --key or HANSE_KEY"),
-        ),
+        _ => Err(Failure::new(Exit::Usage, "there are several keys to sign with")
+            .fix("choose one of `hanse key list` with --key or HANSE_KEY")),
     }
 }
 
@@ -227,17 +205,13 @@ pub(crate) fn store(
     if let Some(parent) = path.parent() {
         home::private_dir(parent)?;
     }
-    keystore::seal(key, password, cost)
-        .write(path, Overwrite::Refuse)
-        .map_err(|error| {
-            let fix = match &error {
-                WriteError::Exists { .. } => "choose another name; a key is never overwritten",
-                _ => "check that the directory exists and is writable",
-            };
-            Failure::new(Exit::Environment, "the key was not stored")
-                .caused_by(error)
-                .fix(fix)
-        })
+    keystore::seal(key, password, cost).write(path, Overwrite::Refuse).map_err(|error| {
+        let fix = match &error {
+            WriteError::Exists { .. } => "choose another name; a key is never overwritten",
+            _ => "check that the directory exists and is writable",
+        };
+        Failure::new(Exit::Environment, "the key was not stored").caused_by(error).fix(fix)
+    })
 }
 
 /// Decrypts a key file.
@@ -290,9 +264,8 @@ fn path_of(home: &Home, name: &str) -> Result<PathBuf, Failure> {
 }
 
 fn named(home: &Home, name: &str) -> Result<PathBuf, Failure> {
-    hanse_types::check_name(name).attempt(Exit::Usage, || {
-        format!("`{}` cannot be a key's name", out::shown(name))
-    })?;
+    hanse_types::check_name(name)
+        .attempt(Exit::Usage, || format!("`{}` cannot be a key's name", out::shown(name)))?;
     Ok(home.keys().join(format!("{name}.json")))
 }
 
@@ -309,9 +282,9 @@ fn names(home: &Home) -> Result<Vec<String>, Failure> {
     let dir = home.keys();
     let entries = match std::fs::read_dir(&dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.attempt(Exit::Environment, || {
-            format!("could not list {}", dir.display())
-        })?,
+        other => {
+            other.attempt(Exit::Environment, || format!("could not list {}", dir.display()))?
+        }
     };
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -333,14 +306,9 @@ fn list(home: &Home, out: Out) -> Result<(), Failure> {
         if keys.is_empty() {
             return "no keys yet; make one with `hanse key create NAME`".to_owned();
         }
-        let rows = keys.iter().map(|k| {
-            vec![
-                k.name.clone(),
-                k.suite.to_owned(),
-                k.account.clone(),
-                k.public.clone(),
-            ]
-        });
+        let rows = keys
+            .iter()
+            .map(|k| vec![k.name.clone(), k.suite.to_owned(), k.account.clone(), k.public.clone()]);
         out::table(&["name", "suite", "account", "public"], rows)
     });
     Ok(())
@@ -359,13 +327,7 @@ fn describe(name: &str, public: PublicKey, file: PathBuf) -> Shown {
 
 fn answer_one(out: Out, name: &str, public: PublicKey, file: PathBuf) {
     out.answer(&describe(name, public, file), |shown| {
-        let Shown {
-            name,
-            account,
-            public,
-            file,
-            ..
-        } = shown;
+        let Shown { name, account, public, file, .. } = shown;
         format!(
             "name     {name}\naccount  {account}\npublic   {public}\nfile     {}",
             file.display()

@@ -196,78 +196,40 @@ enum OpFile {
 /// As the client and [`change::refused`] say; [`Exit::Refused`] when `get` finds nothing.
 pub(crate) async fn run(verb: KvVerb, home: &Home, out: Out) -> Result<(), Failure> {
     match verb {
-        KvVerb::Put {
-            space,
-            key,
-            value,
-            from,
-            how,
-        } => {
+        KvVerb::Put { space, key, value, from, how } => {
             let value = match from {
-                Some(path) => std::fs::read(&path).attempt(Exit::Environment, || {
-                    format!("could not read {}", path.display())
-                })?,
+                Some(path) => std::fs::read(&path)
+                    .attempt(Exit::Environment, || format!("could not read {}", path.display()))?,
                 None => value.unwrap_or_default().into_bytes(),
             };
-            let action = KvAction::Put {
-                space,
-                key: key.into_bytes(),
-                value,
-            };
+            let action = KvAction::Put { space, key: key.into_bytes(), value };
             change(action, how, home, out, "put").await
         }
-        KvVerb::Delete {
-            space,
-            key,
-            range_end,
-            how,
-        } => {
+        KvVerb::Delete { space, key, range_end, how } => {
             let range_end = range_end.unwrap_or_default().into_bytes();
-            let action = KvAction::Delete {
-                space,
-                key: key.into_bytes(),
-                range_end,
-            };
+            let action = KvAction::Delete { space, key: key.into_bytes(), range_end };
             change(action, how, home, out, "deleted").await
         }
         KvVerb::Txn { space, file, how } => {
             change(txn(space, &file)?, how, home, out, "transaction done").await
         }
-        KvVerb::Get {
-            space,
-            key,
-            connect,
-        } => get(&space, &key, &connect, out).await,
-        KvVerb::Range {
-            space,
-            key,
-            range_end,
-            prefix,
-            limit,
-            connect,
-        } => {
+        KvVerb::Get { space, key, connect } => get(&space, &key, &connect, out).await,
+        KvVerb::Range { space, key, range_end, prefix, limit, connect } => {
             let query = match prefix {
                 Some(prefix) => format!("prefix={}&limit={limit}", b64(prefix.as_bytes())),
                 None if key.is_empty() && range_end.is_none() => format!("limit={limit}"),
                 None => {
                     let end = range_end.map_or_else(|| b"\0".to_vec(), String::into_bytes);
-                    format!(
-                        "key={}&range_end={}&limit={limit}",
-                        b64(key.as_bytes()),
-                        b64(&end)
-                    )
+                    format!("key={}&range_end={}&limit={limit}", b64(key.as_bytes()), b64(&end))
                 }
             };
             let range = fetch(&space, &query, &connect).await?;
             out.answer(&range, range_text);
             Ok(())
         }
-        KvVerb::Watch {
-            space,
-            prefix,
-            from,
-            connect,
-        } => events::watch(&Client::connect(&connect)?, &space, prefix.as_bytes(), from).await,
+        KvVerb::Watch { space, prefix, from, connect } => {
+            events::watch(&Client::connect(&connect)?, &space, prefix.as_bytes(), from).await
+        }
     }
 }
 
@@ -279,9 +241,7 @@ async fn change(
     done: &str,
 ) -> Result<(), Failure> {
     let outcome = if how.sign {
-        Author::new(&how.change, home)?
-            .change(Action::Kv(action))
-            .await?
+        Author::new(&how.change, home)?.change(Action::Kv(action)).await?
     } else {
         let client = Client::connect(&how.change.connect)?;
         let path = format!("/v1/spaces/{}/kv", escape(action.space()));
@@ -292,11 +252,7 @@ async fn change(
         }
         outcome
     };
-    change::answer(
-        out,
-        &outcome,
-        &format!("{done}: revision {}", outcome.revision),
-    );
+    change::answer(out, &outcome, &format!("{done}: revision {}", outcome.revision));
     Ok(())
 }
 
@@ -324,19 +280,10 @@ async fn fetch(space: &str, query: &str, connect: &ConnectArgs) -> Result<Range,
 fn range_text(range: &Range) -> String {
     let text = |field: &str| plain(field).map_or_else(|_| "?".to_owned(), |b| printable(&b));
     let rows = range.kvs.iter().map(|kv| {
-        vec![
-            text(&kv.key),
-            kv.mod_revision.to_string(),
-            kv.version.to_string(),
-            text(&kv.value),
-        ]
+        vec![text(&kv.key), kv.mod_revision.to_string(), kv.version.to_string(), text(&kv.value)]
     });
     let table = out::table(&["key", "mod revision", "version", "value"], rows);
-    let more = if range.more {
-        "\n(more keys follow; raise --limit)"
-    } else {
-        ""
-    };
+    let more = if range.more { "\n(more keys follow; raise --limit)" } else { "" };
     format!("{table}{more}")
 }
 
@@ -347,9 +294,7 @@ fn printable(bytes: &[u8]) -> String {
 fn plain(text: &str) -> Result<Vec<u8>, Failure> {
     base64::engine::general_purpose::STANDARD
         .decode(text)
-        .attempt(Exit::Malformed, || {
-            "the member's answer is not base64".to_owned()
-        })
+        .attempt(Exit::Malformed, || "the member's answer is not base64".to_owned())
 }
 
 fn encoded(bytes: &[u8]) -> String {
@@ -372,20 +317,13 @@ fn as_json(action: &KvAction) -> serde_json::Value {
         }
     };
     match action {
-        KvAction::Put { key, value, .. } => op(&KvOp::Put {
-            key: key.clone(),
-            value: value.clone(),
-        }),
-        KvAction::Delete { key, range_end, .. } => op(&KvOp::Delete {
-            key: key.clone(),
-            range_end: range_end.clone(),
-        }),
-        KvAction::Txn {
-            compares,
-            success,
-            failure,
-            ..
-        } => {
+        KvAction::Put { key, value, .. } => {
+            op(&KvOp::Put { key: key.clone(), value: value.clone() })
+        }
+        KvAction::Delete { key, range_end, .. } => {
+            op(&KvOp::Delete { key: key.clone(), range_end: range_end.clone() })
+        }
+        KvAction::Txn { compares, success, failure, .. } => {
             let compares: Vec<_> = compares.iter().map(compare_json).collect();
             let success: Vec<_> = success.iter().map(op).collect();
             let failure: Vec<_> = failure.iter().map(op).collect();
@@ -421,30 +359,19 @@ fn txn(space: String, file: &Path) -> Result<KvAction, Failure> {
     };
     let bad = || format!("{} is not a transaction", file.display());
     let txn: TxnFile = serde_json::from_str(&text).attempt(Exit::Malformed, bad)?;
-    let compares = txn
-        .compares
-        .into_iter()
-        .map(compare)
-        .collect::<Result<_, _>>()?;
+    let compares = txn.compares.into_iter().map(compare).collect::<Result<_, _>>()?;
     let ops = |ops: Vec<OpFile>| ops.into_iter().map(op).collect();
-    Ok(KvAction::Txn {
-        space,
-        compares,
-        success: ops(txn.success),
-        failure: ops(txn.failure),
-    })
+    Ok(KvAction::Txn { space, compares, success: ops(txn.success), failure: ops(txn.failure) })
 }
 
 fn op(op: OpFile) -> KvOp {
     match op {
-        OpFile::Put { key, value } => KvOp::Put {
-            key: key.into_bytes(),
-            value: value.into_bytes(),
-        },
-        OpFile::Delete { key, range_end } => KvOp::Delete {
-            key: key.into_bytes(),
-            range_end: range_end.into_bytes(),
-        },
+        OpFile::Put { key, value } => {
+            KvOp::Put { key: key.into_bytes(), value: value.into_bytes() }
+        }
+        OpFile::Delete { key, range_end } => {
+            KvOp::Delete { key: key.into_bytes(), range_end: range_end.into_bytes() }
+        }
     }
 }
 
@@ -464,18 +391,12 @@ fn compare(file: CompareFile) -> Result<Compare, Failure> {
         file.version.map(CompareTarget::Version),
         file.create.map(CompareTarget::Create),
         file.modified.map(CompareTarget::Mod),
-        file.value
-            .clone()
-            .map(|v| CompareTarget::Value(v.into_bytes())),
+        file.value.clone().map(|v| CompareTarget::Value(v.into_bytes())),
     ]
     .into_iter()
     .flatten();
     match (targets.next(), targets.next()) {
-        (Some(target), None) => Ok(Compare {
-            key: file.key.into_bytes(),
-            op,
-            target,
-        }),
+        (Some(target), None) => Ok(Compare { key: file.key.into_bytes(), op, target }),
         _ => Err(bad("needs exactly one of version, create, mod and value")),
     }
 }

@@ -56,11 +56,7 @@ fn main() -> ExitCode {
 fn misused(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && wants_json(std::env::args().skip(1)) {
         let text = error.to_string();
-        let first = text
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ");
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         let failure = Failure::new(Exit::Usage, first).fix("see --help");
         let is_image = std::env::args().nth(1).is_some_and(|verb| verb == "image");
         if is_image {
@@ -71,17 +67,12 @@ fn misused(error: &clap::Error) -> ExitCode {
     }
     // A closed stderr is no reason for another exit code.
     let _unsaid = error.print();
-    if error.use_stderr() {
-        ExitCode::from(Exit::Usage.code())
-    } else {
-        ExitCode::SUCCESS
-    }
+    if error.use_stderr() { ExitCode::from(Exit::Usage.code()) } else { ExitCode::SUCCESS }
 }
 
 fn wants_json(args: impl Iterator<Item = String>) -> bool {
     let args: Vec<String> = args.collect();
-    args.iter()
-        .any(|arg| matches!(arg.as_str(), "-ojson" | "-o=json" | "--output=json"))
+    args.iter().any(|arg| matches!(arg.as_str(), "-ojson" | "-o=json" | "--output=json"))
         || args
             .windows(2)
             .any(|pair| matches!(pair[0].as_str(), "-o" | "--output") && pair[1] == "json")
@@ -121,9 +112,7 @@ fn wait<T>(verb: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure>
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .attempt(Exit::Environment, || {
-            "could not start the runtime".to_owned()
-        })?
+        .attempt(Exit::Environment, || "could not start the runtime".to_owned())?
         .block_on(verb)
 }
 

@@ -81,17 +81,12 @@ Example:
 /// As each of them says.
 pub(crate) fn run(verb: NodeVerb, out: Out) -> Result<(), Failure> {
     match verb {
-        NodeVerb::Run {
-            config,
-            verifier_only,
-            stop_with_parent,
-        } => run::run(&config, verifier_only, stop_with_parent),
-        NodeVerb::Init {
-            organisation,
-            dir,
-            http,
-            p2p,
-        } => init::init(&organisation, &dir, http, p2p, out),
+        NodeVerb::Run { config, verifier_only, stop_with_parent } => {
+            run::run(&config, verifier_only, stop_with_parent)
+        }
+        NodeVerb::Init { organisation, dir, http, p2p } => {
+            init::init(&organisation, &dir, http, p2p, out)
+        }
         NodeVerb::Genesis { name, to, founders } => init::genesis(&name, &to, &founders, out),
         NodeVerb::Config => {
             out::raw(config::DOCUMENTED.as_bytes());

@@ -144,35 +144,19 @@ pub(crate) async fn run(verb: OrgVerb, home: &Home, out: Out) -> Result<(), Fail
 
 async fn account(verb: AccountVerb, home: &Home, out: Out) -> Result<(), Failure> {
     let (change, action, done) = match verb {
-        AccountVerb::List {
-            organisation,
-            connect,
-        } => {
+        AccountVerb::List { organisation, connect } => {
             let path = format!("/v1/accounts?organisation={}", escape(&organisation));
             return show::list(&Client::connect(&connect)?, &path, out).await;
         }
-        AccountVerb::Add {
-            consent,
-            roles,
-            change,
-        } => {
+        AccountVerb::Add { consent, roles, change } => {
             let action = add(&consent, roles)?;
             (change, action, "account added")
         }
-        AccountVerb::Retire { account, change } => (
-            change,
-            OrganisationAction::RetireAccount { account },
-            "account retired",
-        ),
-        AccountVerb::Compromise {
-            account,
-            from_height,
-            change,
-        } => {
-            let action = OrganisationAction::CompromiseAccount {
-                account,
-                from_height,
-            };
+        AccountVerb::Retire { account, change } => {
+            (change, OrganisationAction::RetireAccount { account }, "account retired")
+        }
+        AccountVerb::Compromise { account, from_height, change } => {
+            let action = OrganisationAction::CompromiseAccount { account, from_height };
             (change, action, "account declared compromised")
         }
     };
@@ -188,11 +172,7 @@ fn add(path: &std::path::Path, roles: Vec<RoleName>) -> Result<OrganisationActio
     let consent: Consent = serde_json::from_str(&text).attempt(Exit::Malformed, what)?;
     let key: PublicKey = consent.key.parse().attempt(Exit::Malformed, what)?;
     let proof: Signature = consent.proof.parse().attempt(Exit::Malformed, what)?;
-    if !key.verify(
-        crate::key::POSSESSION_DOMAIN,
-        consent.organisation.as_bytes(),
-        &proof,
-    ) {
+    if !key.verify(crate::key::POSSESSION_DOMAIN, consent.organisation.as_bytes(), &proof) {
         return Err(Failure::new(Exit::Malformed, what()).fix("ask the key's holder for a new one"));
     }
     let mut roles: Vec<Role> = roles.into_iter().map(Role::from).collect();

@@ -58,11 +58,7 @@ impl Out {
             });
             return line(value);
         }
-        let head = console::Style::new()
-            .for_stderr()
-            .red()
-            .bold()
-            .apply_to("error:");
+        let head = console::Style::new().for_stderr().red().bold().apply_to("error:");
         note(format_args!("{head} {}", shown(&failure.reason())));
         if let Some(remedy) = failure.remedy() {
             note(format_args!("to fix: {remedy}"));
@@ -98,11 +94,7 @@ pub(crate) fn shown(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let plain = !c.is_control() && !is_format(c);
-            let escaped: Vec<char> = if plain {
-                vec![c]
-            } else {
-                c.escape_default().collect()
-            };
+            let escaped: Vec<char> = if plain { vec![c] } else { c.escape_default().collect() };
             escaped
         })
         .collect()

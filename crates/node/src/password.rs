@@ -23,12 +23,7 @@ pub(crate) type Password = Zeroizing<Vec<u8>>;
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct PasswordArgs {
     /// File with the password of the key, readable by its owner alone; else it is asked for on a terminal.
-    #[arg(
-        long,
-        env = "HANSE_PASSWORD_FILE",
-        value_name = "FILE",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "HANSE_PASSWORD_FILE", value_name = "FILE", hide_env_values = true)]
     pub(crate) password_file: Option<PathBuf>,
 }
 
@@ -54,10 +49,7 @@ impl PasswordArgs {
         }
         let first = prompt(&format!("New password of {of}: "))?;
         if *first != *prompt("The same again: ")? {
-            return Err(Failure::new(
-                Exit::Usage,
-                "the two passwords are not the same",
-            ));
+            return Err(Failure::new(Exit::Usage, "the two passwords are not the same"));
         }
         Ok(first)
     }
@@ -70,32 +62,20 @@ impl PasswordArgs {
 pub(crate) fn from_file(path: &Path) -> Result<Password, Failure> {
     let what = || format!("could not read password file {}", path.display());
     let refuse = |why: String| Failure::new(Exit::Environment, format!("{}: {why}", what()));
-    if !fs::metadata(path)
-        .attempt(Exit::Environment, what)?
-        .is_file()
-    {
+    if !fs::metadata(path).attempt(Exit::Environment, what)?.is_file() {
         return Err(refuse("it is not a regular file".to_owned()));
     }
     let file = fs::File::open(path).attempt(Exit::Environment, what)?;
     // Asked of the open file: the path may lead elsewhere by now.
-    let mode = file
-        .metadata()
-        .attempt(Exit::Environment, what)?
-        .permissions()
-        .mode()
-        & 0o777;
+    let mode = file.metadata().attempt(Exit::Environment, what)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         let why = format!("its mode {mode:03o} lets others read it");
         return Err(refuse(why).fix(format!("chmod 600 {}", path.display())));
     }
     let mut bytes = Zeroizing::new(Vec::new());
-    file.take(PASSWORD_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .attempt(Exit::Environment, what)?;
+    file.take(PASSWORD_BYTES_MAX + 1).read_to_end(&mut bytes).attempt(Exit::Environment, what)?;
     if bytes.len() as u64 > PASSWORD_BYTES_MAX {
-        return Err(refuse(format!(
-            "it is larger than {PASSWORD_BYTES_MAX} bytes"
-        )));
+        return Err(refuse(format!("it is larger than {PASSWORD_BYTES_MAX} bytes")));
     }
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
@@ -114,9 +94,7 @@ pub(crate) fn random() -> Result<Zeroizing<String>, Failure> {
     let mut bytes = Zeroizing::new([0; RANDOM_BYTES]);
     getrandom::fill(bytes.as_mut())
         .map_err(|error| error.to_string())
-        .attempt(Exit::Environment, || {
-            "could not get randomness from the system".to_owned()
-        })?;
+        .attempt(Exit::Environment, || "could not get randomness from the system".to_owned())?;
     Ok(Zeroizing::new(hex::encode(bytes.as_ref())))
 }
 
@@ -131,10 +109,7 @@ fn prompt(text: &str) -> Result<Password, Failure> {
     term.write_str(text).attempt(Exit::Environment, what)?;
     let line = term.read_secure_line().attempt(Exit::Environment, what)?;
     if line.is_empty() {
-        return Err(Failure::new(
-            Exit::Usage,
-            "an empty password protects nothing",
-        ));
+        return Err(Failure::new(Exit::Usage, "an empty password protects nothing"));
     }
     Ok(Zeroizing::new(line.into_bytes()))
 }

@@ -127,11 +127,7 @@ pub(crate) async fn run(verb: ProofVerb, home: &Home, out: Out) -> Result<(), Fa
             out.answer(&shape(&proof), pretty);
             Ok(())
         }
-        ProofVerb::Verify {
-            file,
-            trust,
-            max_age,
-        } => {
+        ProofVerb::Verify { file, trust, max_age } => {
             let trust = TrustRoot::find(&trust, home)?;
             let verified = check(&trust, &read(&file)?)?;
             if let Some(max_age) = max_age {
@@ -195,53 +191,23 @@ impl Asked {
 
 async fn get(verb: GetVerb, home: &Home, out: Out) -> Result<(), Failure> {
     let (path, asked, common) = match verb {
-        GetVerb::Receipt {
-            command,
-            item,
-            common,
-        } => {
+        GetVerb::Receipt { command, item, common } => {
             let path = format!("/v1/proofs/receipt/{command}?item={item}");
             (path, Asked::Receipt(command, item), common)
         }
         GetVerb::Value { space, key, common } => {
-            let key = StateKey::Kv {
-                space: &space,
-                key: key.as_bytes(),
-            }
-            .encode();
-            (
-                lookup_path(std::slice::from_ref(&key)),
-                Asked::Key(key),
-                common,
-            )
+            let key = StateKey::Kv { space: &space, key: key.as_bytes() }.encode();
+            (lookup_path(std::slice::from_ref(&key)), Asked::Key(key), common)
         }
-        GetVerb::Range {
-            space,
-            key,
-            range_end,
-            common,
-        } => {
-            let start = StateKey::Kv {
-                space: &space,
-                key: key.as_bytes(),
-            }
-            .encode();
+        GetVerb::Range { space, key, range_end, common } => {
+            let start = StateKey::Kv { space: &space, key: key.as_bytes() }.encode();
             let end = match &range_end {
-                Some(end) => StateKey::Kv {
-                    space: &space,
-                    key: end.as_bytes(),
-                }
-                .encode(),
+                Some(end) => StateKey::Kv { space: &space, key: end.as_bytes() }.encode(),
                 None => after_prefix(StateKey::prefix(1, &[&space])),
             };
             (range_path(&start, &end), Asked::Range(start, end), common)
         }
-        GetVerb::Event {
-            height,
-            index,
-            event,
-            common,
-        } => {
+        GetVerb::Event { height, index, event, common } => {
             let path = format!("/v1/proofs/event/{height}/{index}/{event}");
             (path, Asked::Event(height, index), common)
         }
@@ -262,20 +228,13 @@ async fn get(verb: GetVerb, home: &Home, out: Out) -> Result<(), Failure> {
 
 /// Where a member answers a proof of these keys' values or absence under one root.
 pub(crate) fn lookup_path(keys: &[Vec<u8>]) -> String {
-    let keys: Vec<String> = keys
-        .iter()
-        .map(|key| format!("key={}", hex::encode(key)))
-        .collect();
+    let keys: Vec<String> = keys.iter().map(|key| format!("key={}", hex::encode(key))).collect();
     format!("/v1/proofs/lookup?{}", keys.join("&"))
 }
 
 /// Where a member answers a proof of all keys from `start` to before `end`.
 pub(crate) fn range_path(start: &[u8], end: &[u8]) -> String {
-    format!(
-        "/v1/proofs/range?start={}&end={}",
-        hex::encode(start),
-        escape(&hex::encode(end))
-    )
+    format!("/v1/proofs/range?start={}&end={}", hex::encode(start), escape(&hex::encode(end)))
 }
 
 /// The first key that does not begin with `prefix`; empty for the end of the map.
@@ -304,10 +263,7 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
             .attempt(Exit::Environment, what)?;
     } else {
         let opened = std::fs::File::open(file).attempt(Exit::Environment, what)?;
-        opened
-            .take(limit + 1)
-            .read_to_end(&mut bytes)
-            .attempt(Exit::Environment, what)?;
+        opened.take(limit + 1).read_to_end(&mut bytes).attempt(Exit::Environment, what)?;
     }
     if bytes.len() as u64 > limit {
         let what = format!("{} is larger than any honest proof", file.display());
@@ -354,9 +310,7 @@ fn claim(claim: &Claim) -> Value {
             "index": receipt.index, "space": receipt.space, "revision": receipt.revision,
             "status": format!("{:?}", receipt.status),
         }),
-        Claim::Event {
-            event, key, value, ..
-        } => json!({
+        Claim::Event { event, key, value, .. } => json!({
             "space": event.space, "revision": event.revision, "kind": format!("{:?}", event.kind),
             "prev_mod_revision": event.prev_mod_revision, "index": event.index,
             "key": key.as_deref().map(printable), "value": value.as_deref().map(printable),
@@ -394,11 +348,7 @@ fn item(item: &StateProofItem) -> Value {
 
 /// Bytes as text where they are printable ASCII, else as `\xNN`.
 fn printable(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|b| std::ascii::escape_default(*b))
-        .map(char::from)
-        .collect()
+    bytes.iter().flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect()
 }
 
 fn sentence(verified: &Verified) -> String {

@@ -52,12 +52,7 @@ struct Page {
 
 /// The name of the list, and its records from all pages.
 async fn fetch(client: &Client, path: &str) -> Result<(String, Vec<Value>), Failure> {
-    let name = path
-        .trim_start_matches("/v1/")
-        .split(['?', '/'])
-        .next()
-        .unwrap_or(path)
-        .to_owned();
+    let name = path.trim_start_matches("/v1/").split(['?', '/']).next().unwrap_or(path).to_owned();
     let (mut rows, mut after) = (Vec::new(), None::<String>);
     loop {
         let separator = if path.contains('?') { '&' } else { '?' };
@@ -80,11 +75,7 @@ pub(crate) fn table(rows: &[Value]) -> String {
         return rows.iter().map(cell).collect::<Vec<_>>().join("\n");
     };
     let headers: Vec<&str> = first.keys().map(String::as_str).collect();
-    out::table(
-        &headers,
-        rows.iter()
-            .map(|row| headers.iter().map(|h| cell(&row[h])).collect()),
-    )
+    out::table(&headers, rows.iter().map(|row| headers.iter().map(|h| cell(&row[h])).collect()))
 }
 
 /// One line per field.

@@ -44,10 +44,7 @@ which means: all of that organisation is trusted.")]
         /// The space.
         name: String,
         /// Who, and the least evidence asked of them.
-        #[arg(
-            value_name = "ORGANISATION=signed|session",
-            required_unless_present = "none"
-        )]
+        #[arg(value_name = "ORGANISATION=signed|session", required_unless_present = "none")]
         grants: Vec<String>,
         /// Nobody else may write.
         #[arg(long, conflicts_with = "grants")]
@@ -69,18 +66,9 @@ pub(crate) async fn run(verb: SpaceVerb, home: &Home, out: Out) -> Result<(), Fa
         SpaceVerb::Create { name, change } => {
             (change, SpaceAction::Create { name }, "space created")
         }
-        SpaceVerb::Grant {
-            name,
-            grants,
-            change,
-            ..
-        } => {
+        SpaceVerb::Grant { name, grants, change, .. } => {
             let grants = parse(&grants)?;
-            (
-                change,
-                SpaceAction::SetGrants { name, grants },
-                "grants replaced",
-            )
+            (change, SpaceAction::SetGrants { name, grants }, "grants replaced")
         }
     };
     let author = Author::new(&change, home)?;
@@ -105,9 +93,6 @@ fn parse(grants: &[String]) -> Result<Vec<Grant>, Failure> {
             return Err(Failure::new(Exit::Usage, "an organisation is named twice"));
         }
     }
-    let grants = sorted.into_iter().map(|(organisation, least)| Grant {
-        organisation,
-        least,
-    });
+    let grants = sorted.into_iter().map(|(organisation, least)| Grant { organisation, least });
     Ok(grants.collect())
 }

@@ -77,22 +77,10 @@ pub(crate) async fn run(args: StatusArgs, out: Out) -> Result<(), Failure> {
 }
 
 fn text(status: &Status) -> String {
-    let Certificate {
-        height,
-        signed,
-        of,
-        need,
-    } = &status.certificate;
+    let Certificate { height, signed, of, need } = &status.certificate;
     let rows = status.committee.iter().map(|seat| {
-        let height = seat
-            .height
-            .map_or_else(|| "-".to_owned(), |h| h.to_string());
-        vec![
-            seat.organisation.clone(),
-            seat.state.clone(),
-            height,
-            seat.member.clone(),
-        ]
+        let height = seat.height.map_or_else(|| "-".to_owned(), |h| h.to_string());
+        vec![seat.organisation.clone(), seat.state.clone(), height, seat.member.clone()]
     });
     format!(
         "chain        {}\nheight       {} (settled {})\ncertificate  height {height}: {signed} of {of} signed, {need} needed\nepoch        {}\n\n{}",

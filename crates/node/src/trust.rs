@@ -43,9 +43,8 @@ impl TrustRoot {
     /// [`Exit::Environment`] when it cannot be read, [`Exit::Malformed`] when it is not one.
     pub(crate) fn load(path: &Path) -> Result<Self, Failure> {
         let text = home::read_text(path, TRUST_BYTES_MAX)?;
-        let file = TrustFile::parse(&text).attempt(Exit::Malformed, || {
-            format!("{} cannot be used", path.display())
-        })?;
+        let file = TrustFile::parse(&text)
+            .attempt(Exit::Malformed, || format!("{} cannot be used", path.display()))?;
         Ok(Self { file })
     }
 
@@ -65,9 +64,5 @@ impl TrustRoot {
 
 /// 17 when the input is no proof at all, 16 when it is one that does not hold.
 pub(crate) fn exit_of(error: ProofError) -> Exit {
-    if error.is_malformed() {
-        Exit::Malformed
-    } else {
-        Exit::Proof
-    }
+    if error.is_malformed() { Exit::Malformed } else { Exit::Proof }
 }

@@ -82,10 +82,7 @@ fn prepare(args: &UpArgs, dir: &std::path::Path) -> Result<Network, Failure> {
     let network = match found {
         Some(mut network) => {
             let there = network.members.len();
-            if args
-                .members
-                .is_some_and(|wanted| usize::from(wanted) != there)
-            {
+            if args.members.is_some_and(|wanted| usize::from(wanted) != there) {
                 let what = format!("the network in {} has {there} members", dir.display());
                 return Err(
                     Failure::new(Exit::Usage, what).fix("--fresh begins anew, without its data")

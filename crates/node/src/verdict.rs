@@ -156,9 +156,7 @@ pub(crate) fn decide(
     verdict.age_ms = Some(question.now_ms.saturating_sub(facts.at.time_ms));
     verdict.at = Some(facts.at.clone());
     if let Some((tag, release)) = &facts.release {
-        verdict
-            .digest
-            .get_or_insert_with(|| release.content.root.digest.clone());
+        verdict.digest.get_or_insert_with(|| release.content.root.digest.clone());
         verdict.release = Some((question.repo.clone(), tag.clone(), release.clone()));
     }
     let against = state_is_old(question, facts, memory)
@@ -181,12 +179,7 @@ pub(crate) fn decide(
 }
 
 fn with(verdict: Verdict, (exit, reason, remedy): Finding) -> Verdict {
-    Verdict {
-        exit,
-        reason,
-        remedy,
-        ..verdict
-    }
+    Verdict { exit, reason, remedy, ..verdict }
 }
 
 /// Equivocation, a state older than one seen, or older than allowed.
@@ -209,20 +202,14 @@ fn state_is_old(question: &Question, facts: &Facts, memory: &Memory) -> Option<F
                 "the ledger was shown as of height {}, but height {height} was seen before",
                 at.header_height
             );
-            return Some(finding(
-                Exit::Rollback,
-                reason,
-                "ask another member with --endpoint",
-            ));
+            return Some(finding(Exit::Rollback, reason, "ask another member with --endpoint"));
         }
     }
     let age = question.now_ms.saturating_sub(at.time_ms);
     if question.max_age_ms.is_some_and(|most| age > most) {
         let most = duration::shown(question.max_age_ms.unwrap_or_default());
-        let reason = format!(
-            "the proven state is {} old, at most {most} is allowed",
-            duration::shown(age)
-        );
+        let reason =
+            format!("the proven state is {} old, at most {most} is allowed", duration::shown(age));
         let remedy = "ask another member, fetch a newer proof, or check this machine's clock";
         return Some(finding(Exit::Rollback, reason, remedy));
     }
@@ -231,10 +218,7 @@ fn state_is_old(question: &Question, facts: &Facts, memory: &Memory) -> Option<F
 
 fn not_recorded(question: &Question, facts: &Facts) -> Option<Finding> {
     if facts.namespace.is_none() {
-        let reason = format!(
-            "nobody has claimed a namespace that covers {}",
-            question.repo
-        );
+        let reason = format!("nobody has claimed a namespace that covers {}", question.repo);
         let remedy = "its owner claims it with `hanse image namespace claim`";
         return Some(finding(Exit::UnknownName, reason, remedy));
     }
@@ -247,11 +231,7 @@ fn not_recorded(question: &Question, facts: &Facts) -> Option<Finding> {
         (None, None) => format!("{} has no such release", question.repo),
     };
     let reason = format!("{what}; its absence is proven");
-    Some(finding(
-        Exit::NotSigned,
-        reason,
-        "its publisher records it with `hanse image sign`",
-    ))
+    Some(finding(Exit::NotSigned, reason, "its publisher records it with `hanse image sign`"))
 }
 
 fn went_back(question: &Question, facts: &Facts, memory: &Memory) -> Option<Finding> {
@@ -262,11 +242,7 @@ fn went_back(question: &Question, facts: &Facts, memory: &Memory) -> Option<Find
             "the newest release shown is seq {}, but seq {seen} was seen before",
             release.seq
         );
-        finding(
-            Exit::Rollback,
-            reason,
-            "ask another member, or fetch a newer proof",
-        )
+        finding(Exit::Rollback, reason, "ask another member, or fetch a newer proof")
     })
 }
 
@@ -283,11 +259,8 @@ fn wrong_signer(question: &Question, facts: &Facts) -> Option<Finding> {
     }
     match &question.signer {
         Some(wanted) if *wanted != release.organisation => {
-            let reason = format!(
-                "it is signed by {}, not by {}",
-                release.organisation,
-                shown(wanted)
-            );
+            let reason =
+                format!("it is signed by {}, not by {}", release.organisation, shown(wanted));
             Some(finding(Exit::WrongSigner, reason, remedy))
         }
         _ => None,
@@ -313,10 +286,7 @@ fn withdrawn(facts: &Facts) -> Option<Finding> {
             return say("revoked", reason, *height);
         }
     }
-    if let Some(Account {
-        state: AccountState::Compromised(from),
-        ..
-    }) = &facts.account
+    if let Some(Account { state: AccountState::Compromised(from), .. }) = &facts.account
         && *from <= release.height
     {
         let reason = format!(
@@ -344,20 +314,14 @@ fn served(facts: &Facts, observed: &Observed) -> Finding {
     let seq = release.map_or(0, |r| r.seq);
     let by_digest = "fetch the recorded digest (`hanse image pull`), and ask who runs the registry";
     match observed {
-        Observed::Other {
-            digest,
-            earlier: Some(old),
-        } => finding(
+        Observed::Other { digest, earlier: Some(old) } => finding(
             Exit::Rollback,
             format!(
                 "the registry serves the older release seq {old} ({digest}), seq {seq} is current ({recorded})"
             ),
             by_digest,
         ),
-        Observed::Other {
-            digest,
-            earlier: None,
-        } => finding(
+        Observed::Other { digest, earlier: None } => finding(
             Exit::Differs,
             format!(
                 "the registry serves {digest}, which was never recorded here; recorded is {recorded}"
@@ -379,26 +343,20 @@ fn served(facts: &Facts, observed: &Observed) -> Finding {
             format!("what is served breaks its format: {why}"),
             "fetch it from another place, and ask who runs the registry",
         ),
-        Observed::Unreachable(why) => finding(
-            Exit::Unreachable,
-            why.clone(),
-            "try again; nothing is decided",
-        ),
+        Observed::Unreachable(why) => {
+            finding(Exit::Unreachable, why.clone(), "try again; nothing is decided")
+        }
         Observed::Unauthorised(why) => finding(
             Exit::NotAuthorised,
             why.clone(),
             "log in with `docker login`; nothing is decided",
         ),
-        Observed::Environment(why) => finding(
-            Exit::Environment,
-            why.clone(),
-            "see the cause; nothing is decided",
-        ),
-        Observed::NotAsked | Observed::Matches { .. } => finding(
-            Exit::Internal,
-            "a match was taken for a mismatch",
-            "report this",
-        ),
+        Observed::Environment(why) => {
+            finding(Exit::Environment, why.clone(), "see the cause; nothing is decided")
+        }
+        Observed::NotAsked | Observed::Matches { .. } => {
+            finding(Exit::Internal, "a match was taken for a mismatch", "report this")
+        }
     }
 }
 
@@ -498,11 +456,7 @@ pub(crate) fn bytes(n: u64) -> String {
         0..1_000 => format!("{n} B"),
         1_000..1_000_000 => format!("{}.{} kB", n / 1_000, n % 1_000 / 100),
         1_000_000..1_000_000_000 => format!("{}.{} MB", n / 1_000_000, n % 1_000_000 / 100_000),
-        _ => format!(
-            "{}.{} GB",
-            n / 1_000_000_000,
-            n % 1_000_000_000 / 100_000_000
-        ),
+        _ => format!("{}.{} GB", n / 1_000_000_000, n % 1_000_000_000 / 100_000_000),
     }
 }
 

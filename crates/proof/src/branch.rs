@@ -78,9 +78,7 @@ impl StateBranch {
             return None;
         }
         let peaks = mountains(self.leaves);
-        let own = peaks
-            .iter()
-            .position(|p| self.location < p.start + (1 << p.height))?;
+        let own = peaks.iter().position(|p| self.location < p.start + (1 << p.height))?;
         let peak = self.climb(peaks[own], slot, record)?;
         let folded = self.fold(peaks.len(), own, peak)?;
         let mut bytes = Vec::with_capacity(50);
@@ -93,12 +91,9 @@ impl StateBranch {
         let active_root = sha256(&bytes);
         Some(match &self.partial {
             None => join(&[&self.log_root.0, &active_root.0]),
-            Some(partial) => join(&[
-                &self.log_root.0,
-                &active_root.0,
-                &partial_bits.to_be_bytes(),
-                &partial.0,
-            ]),
+            Some(partial) => {
+                join(&[&self.log_root.0, &active_root.0, &partial_bits.to_be_bytes(), &partial.0])
+            }
         })
     }
 
@@ -126,9 +121,7 @@ impl StateBranch {
 
     /// All peaks in one digest, `own` being the index of ours among `count`.
     fn fold(&self, count: usize, own: usize, peak: Digest) -> Option<Digest> {
-        let inactive = usize::try_from(self.inactive)
-            .ok()
-            .filter(|i| *i <= count)?;
+        let inactive = usize::try_from(self.inactive).ok().filter(|i| *i <= count)?;
         let (before, after) = entries(count, own, inactive);
         if self.peaks.len() != before + after {
             return None;
@@ -141,14 +134,8 @@ impl StateBranch {
         let folded_before = inactive.min(own);
         let left = inactive - folded_before.saturating_sub(1);
         let (left, right) = list.split_at(left.max(1));
-        let head = left[1..]
-            .iter()
-            .fold(left[0], |acc, next| join(&[&acc.0, &next.0]));
-        let tail = right
-            .iter()
-            .rev()
-            .copied()
-            .reduce(|acc, next| join(&[&next.0, &acc.0]));
+        let head = left[1..].iter().fold(left[0], |acc, next| join(&[&acc.0, &next.0]));
+        let tail = right.iter().rev().copied().reduce(|acc, next| join(&[&next.0, &acc.0]));
         Some(tail.map_or(head, |tail| join(&[&head.0, &tail.0])))
     }
 
@@ -167,11 +154,7 @@ impl StateBranch {
         let mut reader = Reader::new(bytes);
         let branch = Self::read(&mut reader)?;
         reader.finish()?;
-        if branch.encode() == bytes {
-            Ok(branch)
-        } else {
-            Err(ProofError::Malformed)
-        }
+        if branch.encode() == bytes { Ok(branch) } else { Err(ProofError::Malformed) }
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {

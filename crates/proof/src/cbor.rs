@@ -73,11 +73,7 @@ impl<'a> Reader<'a> {
 
     /// Nothing may follow.
     pub(crate) fn finish(self) -> Result<(), ProofError> {
-        if self.0.position() == self.0.input().len() {
-            Ok(())
-        } else {
-            Err(ProofError::Malformed)
-        }
+        if self.0.position() == self.0.input().len() { Ok(()) } else { Err(ProofError::Malformed) }
     }
 
     pub(crate) fn uint(&mut self) -> Result<u64, ProofError> {
@@ -86,11 +82,7 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn bytes(&mut self, max: usize) -> Result<&'a [u8], ProofError> {
         let bytes = self.0.bytes().map_err(malformed)?;
-        if bytes.len() > max {
-            Err(ProofError::TooLarge)
-        } else {
-            Ok(bytes)
-        }
+        if bytes.len() > max { Err(ProofError::TooLarge) } else { Ok(bytes) }
     }
 
     pub(crate) fn text(&mut self) -> Result<&'a str, ProofError> {
@@ -99,58 +91,33 @@ impl<'a> Reader<'a> {
 
     /// The next map key must be this one.
     pub(crate) fn key(&mut self, key: &str) -> Result<(), ProofError> {
-        if self.text()? == key {
-            Ok(())
-        } else {
-            Err(ProofError::Malformed)
-        }
+        if self.text()? == key { Ok(()) } else { Err(ProofError::Malformed) }
     }
 
     pub(crate) fn array(&mut self, length: u64) -> Result<(), ProofError> {
         let found = self.0.array().map_err(malformed)?;
-        if found == Some(length) {
-            Ok(())
-        } else {
-            Err(ProofError::Malformed)
-        }
+        if found == Some(length) { Ok(()) } else { Err(ProofError::Malformed) }
     }
 
     pub(crate) fn map(&mut self, length: u64) -> Result<(), ProofError> {
         let found = self.0.map().map_err(malformed)?;
-        if found == Some(length) {
-            Ok(())
-        } else {
-            Err(ProofError::Malformed)
-        }
+        if found == Some(length) { Ok(()) } else { Err(ProofError::Malformed) }
     }
 
     /// Number of pairs of a map.
     pub(crate) fn fields(&mut self) -> Result<u64, ProofError> {
-        self.0
-            .map()
-            .map_err(malformed)?
-            .ok_or(ProofError::Malformed)
+        self.0.map().map_err(malformed)?.ok_or(ProofError::Malformed)
     }
 
     /// Length of an array of at most `max` items.
     pub(crate) fn items(&mut self, max: usize) -> Result<usize, ProofError> {
-        let length = self
-            .0
-            .array()
-            .map_err(malformed)?
-            .ok_or(ProofError::Malformed)?;
-        usize::try_from(length)
-            .ok()
-            .filter(|l| *l <= max)
-            .ok_or(ProofError::TooLarge)
+        let length = self.0.array().map_err(malformed)?.ok_or(ProofError::Malformed)?;
+        usize::try_from(length).ok().filter(|l| *l <= max).ok_or(ProofError::TooLarge)
     }
 
     pub(crate) fn digest(&mut self) -> Result<Digest, ProofError> {
         let bytes = self.0.bytes().map_err(malformed)?;
-        bytes
-            .try_into()
-            .map(Digest)
-            .map_err(|_| ProofError::Malformed)
+        bytes.try_into().map(Digest).map_err(|_| ProofError::Malformed)
     }
 
     /// Null, or what `read` takes.

@@ -147,11 +147,7 @@ impl StateProofItem {
         value: Option<Vec<u8>>,
         branch: &[u8],
     ) -> Result<Self, ProofError> {
-        Ok(Self::Value(Entry {
-            record,
-            value,
-            branch: StateBranch::decode(branch)?,
-        }))
+        Ok(Self::Value(Entry { record, value, branch: StateBranch::decode(branch)? }))
     }
 
     /// Absence of `key`, from the greatest record below it and the branch of that record's slot.
@@ -160,15 +156,8 @@ impl StateProofItem {
     /// [`ProofError::Absence`] when the record and its `next` do not enclose `key`,
     /// [`ProofError::Malformed`] when `branch` is not an encoded [`StateBranch`].
     pub fn absence(key: &[u8], before: Record, branch: &[u8]) -> Result<Self, ProofError> {
-        let item = Self::Absence {
-            before,
-            branch: StateBranch::decode(branch)?,
-        };
-        if item.about(key) == Some(None) {
-            Ok(item)
-        } else {
-            Err(ProofError::Absence)
-        }
+        let item = Self::Absence { before, branch: StateBranch::decode(branch)? };
+        if item.about(key) == Some(None) { Ok(item) } else { Err(ProofError::Absence) }
     }
 
     /// What the item says about `key`: its entry, `Some(None)` when it is absent, `None` when the
@@ -216,15 +205,8 @@ impl StateProofItem {
         r.key("record")?;
         let record = record(r)?;
         Ok(match disclosed {
-            Some(value) => Self::Value(Entry {
-                record,
-                value,
-                branch,
-            }),
-            None => Self::Absence {
-                before: record,
-                branch,
-            },
+            Some(value) => Self::Value(Entry { record, value, branch }),
+            None => Self::Absence { before: record, branch },
         })
     }
 }
@@ -249,11 +231,7 @@ impl Path {
             Kind::Value | Kind::Absence => Self::Branch(StateBranch::read(r)?),
             Kind::Range | Kind::Image => {
                 let count = r.items(ITEMS_MAX)?;
-                Self::Branches(
-                    (0..count)
-                        .map(|_| StateBranch::read(r))
-                        .collect::<Result<_, _>>()?,
-                )
+                Self::Branches((0..count).map(|_| StateBranch::read(r)).collect::<Result<_, _>>()?)
             }
             Kind::Handover => {
                 if r.optional(|_| Ok(()))?.is_some() {
@@ -333,12 +311,7 @@ impl Claim {
 
     pub(crate) fn write(&self, w: &mut Writer) {
         match self {
-            Self::Receipt {
-                receipt,
-                command,
-                actor,
-                ..
-            } => {
+            Self::Receipt { receipt, command, actor, .. } => {
                 w.map(3);
                 w.text("actor");
                 w.optional(actor.as_ref().map(encode).as_deref());
@@ -347,13 +320,7 @@ impl Claim {
                 w.text("receipt");
                 w.bytes(&encode(receipt));
             }
-            Self::Event {
-                event,
-                key,
-                value,
-                actor,
-                ..
-            } => {
+            Self::Event { event, key, value, actor, .. } => {
                 w.map(4);
                 w.text("key");
                 w.optional(key.as_deref());
@@ -395,11 +362,7 @@ impl Claim {
             (Kind::Event, Path::Leaf(path)) => read_event(r, path),
             (Kind::Value | Kind::Absence, Path::Branch(branch)) => {
                 let claim = Self::State(StateProofItem::read(r, branch)?);
-                if claim.kind() == kind {
-                    Ok(claim)
-                } else {
-                    Err(ProofError::Malformed)
-                }
+                if claim.kind() == kind { Ok(claim) } else { Err(ProofError::Malformed) }
             }
             (Kind::Range, Path::Branches(branches)) => read_range(r, branches),
             (Kind::Image, Path::Branches(branches)) => {
@@ -409,19 +372,13 @@ impl Claim {
                 if count == 0 || count != branches.len() {
                     return Err(ProofError::Malformed);
                 }
-                let items = branches
-                    .into_iter()
-                    .map(|branch| StateProofItem::read(r, branch));
-                Ok(Self::Image {
-                    items: items.collect::<Result<_, _>>()?,
-                })
+                let items = branches.into_iter().map(|branch| StateProofItem::read(r, branch));
+                Ok(Self::Image { items: items.collect::<Result<_, _>>()? })
             }
             (Kind::Handover, Path::None) => {
                 r.map(1)?;
                 r.key("committee")?;
-                Ok(Self::Handover {
-                    committee: borsh(r, COMMITTEE_BYTES_MAX)?,
-                })
+                Ok(Self::Handover { committee: borsh(r, COMMITTEE_BYTES_MAX)? })
             }
             _ => Err(ProofError::Malformed),
         }
@@ -436,12 +393,7 @@ fn read_receipt(r: &mut Reader<'_>, path: LeafPath) -> Result<Claim, ProofError>
     let command = r.optional(|r| borsh(r, DISCLOSED_COMMAND_MAX))?;
     r.key("receipt")?;
     let receipt = borsh(r, CLAIM_BYTES_MAX)?;
-    Ok(Claim::Receipt {
-        receipt,
-        command,
-        actor,
-        path,
-    })
+    Ok(Claim::Receipt { receipt, command, actor, path })
 }
 
 fn read_event(r: &mut Reader<'_>, path: LeafPath) -> Result<Claim, ProofError> {
@@ -454,13 +406,7 @@ fn read_event(r: &mut Reader<'_>, path: LeafPath) -> Result<Claim, ProofError> {
     let event = borsh(r, CLAIM_BYTES_MAX)?;
     r.key("value")?;
     let value = value(r)?;
-    Ok(Claim::Event {
-        event,
-        key,
-        value,
-        actor,
-        path,
-    })
+    Ok(Claim::Event { event, key, value, actor, path })
 }
 
 fn read_range(r: &mut Reader<'_>, branches: Vec<StateBranch>) -> Result<Claim, ProofError> {
@@ -473,11 +419,7 @@ fn read_range(r: &mut Reader<'_>, branches: Vec<StateBranch>) -> Result<Claim, P
     let mut entries = Vec::with_capacity(count);
     for branch in branches {
         r.array(2)?;
-        entries.push(Entry {
-            record: record(r)?,
-            value: value(r)?,
-            branch,
-        });
+        entries.push(Entry { record: record(r)?, value: value(r)?, branch });
     }
     Ok(Claim::Range { entries })
 }

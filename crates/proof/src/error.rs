@@ -114,9 +114,6 @@ impl ProofError {
 
     /// Whether the input is not a proof at all (exit 17), rather than a proof that does not hold (exit 16).
     pub fn is_malformed(self) -> bool {
-        matches!(
-            self,
-            Self::Malformed | Self::TooLarge | Self::Version | Self::TrustRoot
-        )
+        matches!(self, Self::Malformed | Self::TooLarge | Self::Version | Self::TrustRoot)
     }
 }

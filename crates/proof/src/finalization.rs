@@ -57,11 +57,7 @@ impl Finalization {
             return Err(ProofError::Signers);
         }
         let ranks: Vec<usize> = (0..members).filter(set).collect();
-        if ranks.len() == self.signatures.len() {
-            Ok(ranks)
-        } else {
-            Err(ProofError::Signers)
-        }
+        if ranks.len() == self.signatures.len() { Ok(ranks) } else { Err(ProofError::Signers) }
     }
 
     /// Checks that a quorum of `committee` signed for the block `payload` on chain `chain_id`.
@@ -137,13 +133,7 @@ impl Finalization {
         }
         r.key("parent_view")?;
         let parent_view = r.uint()?;
-        Ok(Self {
-            epoch,
-            view,
-            parent_view,
-            signers,
-            signatures: signatures.to_vec(),
-        })
+        Ok(Self { epoch, view, parent_view, signers, signatures: signatures.to_vec() })
     }
 }
 
@@ -165,9 +155,8 @@ pub fn decode_finalization(bytes: &[u8]) -> Result<(Digest, Finalization), Proof
     if members > COMMITTEE_MAX {
         return Err(ProofError::TooLarge);
     }
-    let (signers, after) = rest
-        .split_at_checked(members.div_ceil(8))
-        .ok_or(ProofError::Malformed)?;
+    let (signers, after) =
+        rest.split_at_checked(members.div_ceil(8)).ok_or(ProofError::Malformed)?;
     rest = after;
     let count = take_varint(&mut rest)?;
     let (signatures, after) = rest.as_chunks();
@@ -175,16 +164,7 @@ pub fn decode_finalization(bytes: &[u8]) -> Result<(Digest, Finalization), Proof
         return Err(ProofError::Malformed);
     }
     let (signers, signatures) = (signers.to_vec(), signatures.to_vec());
-    Ok((
-        payload,
-        Finalization {
-            epoch,
-            view,
-            parent_view,
-            signers,
-            signatures,
-        },
-    ))
+    Ok((payload, Finalization { epoch, view, parent_view, signers, signatures }))
 }
 
 /// LEB128: seven bits per byte, lowest first, the top bit says that more follow.

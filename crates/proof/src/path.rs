@@ -44,11 +44,8 @@ impl LeafPath {
         bytes[1..].copy_from_slice(&leaf.0);
         let mut digest = sha256(&bytes);
         for (i, sibling) in self.siblings.iter().enumerate() {
-            let (left, right) = if (self.left >> i) & 1 == 1 {
-                (sibling, &digest)
-            } else {
-                (&digest, sibling)
-            };
+            let (left, right) =
+                if (self.left >> i) & 1 == 1 { (sibling, &digest) } else { (&digest, sibling) };
             let mut bytes = [1; 65];
             bytes[1..33].copy_from_slice(&left.0);
             bytes[33..].copy_from_slice(&right.0);

@@ -99,29 +99,20 @@ impl Proof {
         let claim = Claim::read(&mut r, kind, path)?;
         r.key("headers")?;
         let count = r.items(HEADERS_MAX)?;
-        let headers: Vec<Header> = (0..count)
-            .map(|_| borsh(&mut r, HEADER_BYTES_MAX))
-            .collect::<Result<_, _>>()?;
+        let headers: Vec<Header> =
+            (0..count).map(|_| borsh(&mut r, HEADER_BYTES_MAX)).collect::<Result<_, _>>()?;
         r.key("chain_id")?;
         let chain_id = r.digest()?;
         r.key("handovers")?;
         let count = r.items(HANDOVERS_MAX)?;
-        let handovers = (0..count)
-            .map(|_| Handover::read(&mut r))
-            .collect::<Result<Vec<_>, _>>()?;
+        let handovers =
+            (0..count).map(|_| Handover::read(&mut r)).collect::<Result<Vec<_>, _>>()?;
         r.key("anchor_epoch")?;
         let anchor_epoch = r.uint()?;
         r.key("finalization")?;
         let finalization = Finalization::read(&mut r)?;
         r.finish()?;
-        let proof = Self {
-            chain_id,
-            anchor_epoch,
-            handovers,
-            headers,
-            finalization,
-            claim,
-        };
+        let proof = Self { chain_id, anchor_epoch, handovers, headers, finalization, claim };
         if proof.headers.is_empty() || proof.encode() != bytes {
             return Err(ProofError::Malformed);
         }
@@ -148,10 +139,6 @@ impl Handover {
         let committee = borsh(r, COMMITTEE_BYTES_MAX)?;
         r.key("finalization")?;
         let finalization = Finalization::read(r)?;
-        Ok(Self {
-            header,
-            finalization,
-            committee,
-        })
+        Ok(Self { header, finalization, committee })
     }
 }

@@ -55,7 +55,5 @@ pub(crate) fn is_committee(committee: &Committee) -> bool {
     let members = &committee.members;
     !members.is_empty()
         && members.len() <= COMMITTEE_MAX
-        && members
-            .windows(2)
-            .all(|pair| pair[0].consensus < pair[1].consensus)
+        && members.windows(2).all(|pair| pair[0].consensus < pair[1].consensus)
 }

@@ -91,12 +91,7 @@ impl TrustFile {
     /// Trust in the founders.
     pub fn from_genesis(genesis: Genesis) -> Self {
         let root = TrustRoot::from_genesis(&genesis);
-        Self {
-            name: genesis.name.clone(),
-            genesis,
-            root,
-            max_age_ms: None,
-        }
+        Self { name: genesis.name.clone(), genesis, root, max_age_ms: None }
     }
 
     /// Reads a file.
@@ -120,25 +115,14 @@ impl TrustFile {
             return Err(TrustFileError::Committee);
         }
         let pinned = match file.pinned {
-            Some(pin) => Some(Pinned {
-                height: pin.height,
-                digest: digest(&pin.digest, "pinned digest")?,
-            }),
+            Some(pin) => {
+                Some(Pinned { height: pin.height, digest: digest(&pin.digest, "pinned digest")? })
+            }
             None => None,
         };
         let epoch_blocks = genesis.params.epoch_blocks;
-        let root = TrustRoot {
-            chain_id,
-            committee,
-            epoch_blocks,
-            pinned,
-        };
-        Ok(Self {
-            name: file.name,
-            genesis,
-            root,
-            max_age_ms: file.max_age_ms,
-        })
+        let root = TrustRoot { chain_id, committee, epoch_blocks, pinned };
+        Ok(Self { name: file.name, genesis, root, max_age_ms: file.max_age_ms })
     }
 
     /// The file's text, with a line break at its end.
@@ -156,10 +140,10 @@ impl TrustFile {
                 epoch: self.root.committee.epoch,
                 members: members.collect(),
             },
-            pinned: self.root.pinned.map(|pin| PinnedJson {
-                height: pin.height,
-                digest: pin.digest.to_string(),
-            }),
+            pinned: self
+                .root
+                .pinned
+                .map(|pin| PinnedJson { height: pin.height, digest: pin.digest.to_string() }),
             max_age_ms: self.max_age_ms,
         };
         let mut text = serde_json::to_string_pretty(&file).expect("plain data is always JSON");
@@ -174,23 +158,11 @@ fn committee(json: &CommitteeJson) -> Result<Committee, TrustFileError> {
         let consensus = digest(&member.consensus, "consensus key")?.0;
         let organisation = member.organisation.clone();
         // A key given twice must not become two seats.
-        if members
-            .insert(
-                consensus,
-                CommitteeMember {
-                    consensus,
-                    organisation,
-                },
-            )
-            .is_some()
-        {
+        if members.insert(consensus, CommitteeMember { consensus, organisation }).is_some() {
             return Err(TrustFileError::Committee);
         }
     }
-    Ok(Committee {
-        epoch: json.epoch,
-        members: members.into_values().collect(),
-    })
+    Ok(Committee { epoch: json.epoch, members: members.into_values().collect() })
 }
 
 fn digest(text: &str, field: &'static str) -> Result<Digest, TrustFileError> {

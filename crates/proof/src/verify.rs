@@ -84,10 +84,7 @@ pub fn verify(bytes: &[u8], trust: &TrustRoot) -> Result<Verified, ProofError> {
         return Err(ProofError::Malformed);
     };
     let certified = &proof.headers[proof.headers.len() - 1];
-    if trust
-        .pinned
-        .is_some_and(|pinned| certified.height < pinned.height)
-    {
+    if trust.pinned.is_some_and(|pinned| certified.height < pinned.height) {
         return Err(ProofError::Stale);
     }
     let height = match &proof.claim {
@@ -105,10 +102,7 @@ pub fn verify(bytes: &[u8], trust: &TrustRoot) -> Result<Verified, ProofError> {
         certified_height: certified.height,
         certified_digest: certified.digest(),
         time_ms: header.timestamp_ms,
-        signers: ranks
-            .iter()
-            .map(|r| committee.members[*r].organisation.clone())
-            .collect(),
+        signers: ranks.iter().map(|r| committee.members[*r].organisation.clone()).collect(),
         quorum: Quorum {
             signed: ranks.len(),
             of: committee.members.len(),
@@ -152,10 +146,7 @@ fn check_chain(
             }
         }
         let digest = header.digest();
-        if trust
-            .pinned
-            .is_some_and(|p| p.height == header.height && p.digest != digest)
-        {
+        if trust.pinned.is_some_and(|p| p.height == header.height && p.digest != digest) {
             return Err(ProofError::Pinned);
         }
         parent = Some((digest, header.height));
@@ -171,10 +162,7 @@ fn check_handover(
     header: &Header,
     to: &Committee,
 ) -> Result<(), ProofError> {
-    let last = header
-        .height
-        .checked_add(1)
-        .is_some_and(|h| h.is_multiple_of(trust.epoch_blocks));
+    let last = header.height.checked_add(1).is_some_and(|h| h.is_multiple_of(trust.epoch_blocks));
     let next = from.epoch.checked_add(1) == Some(to.epoch);
     if last && next && is_committee(to) && header.next_committee == to.digest() {
         Ok(())
@@ -186,12 +174,7 @@ fn check_handover(
 /// The claim holds under a root in `header`. Gives the height it is about.
 fn check_claim(claim: &Claim, header: &Header) -> Result<Height, ProofError> {
     match claim {
-        Claim::Receipt {
-            receipt,
-            command,
-            actor,
-            path,
-        } => {
+        Claim::Receipt { receipt, command, actor, path } => {
             if receipt.height.checked_add(1) != Some(header.height) {
                 return Err(ProofError::ClaimHeight);
             }
@@ -202,43 +185,23 @@ fn check_claim(claim: &Claim, header: &Header) -> Result<Height, ProofError> {
             content(actor.as_ref().is_none_or(|a| a.digest() == receipt.actor))?;
             Ok(receipt.height)
         }
-        Claim::Event {
-            event,
-            key,
-            value,
-            actor,
-            path,
-        } => {
-            let height = header
-                .height
-                .checked_sub(1)
-                .ok_or(ProofError::ClaimHeight)?;
+        Claim::Event { event, key, value, actor, path } => {
+            let height = header.height.checked_sub(1).ok_or(ProofError::ClaimHeight)?;
             if path.root(&event.digest()) != header.event_root {
                 return Err(ProofError::Event);
             }
-            content(
-                key.as_ref()
-                    .is_none_or(|k| Record::slot(k) == event.key_hash),
-            )?;
-            content(
-                value
-                    .as_ref()
-                    .is_none_or(|v| Record::value_hash(v) == event.value_hash),
-            )?;
+            content(key.as_ref().is_none_or(|k| Record::slot(k) == event.key_hash))?;
+            content(value.as_ref().is_none_or(|v| Record::value_hash(v) == event.value_hash))?;
             content(actor.as_ref().is_none_or(|a| a.digest() == event.actor))?;
             Ok(height)
         }
         Claim::State(item) => check_item(item, header),
         Claim::Image { items } => {
-            items
-                .iter()
-                .try_for_each(|item| check_item(item, header).map(drop))?;
+            items.iter().try_for_each(|item| check_item(item, header).map(drop))?;
             Ok(header.settled_height)
         }
         Claim::Range { entries } => {
-            entries
-                .iter()
-                .try_for_each(|entry| check_entry(entry, header))?;
+            entries.iter().try_for_each(|entry| check_entry(entry, header))?;
             // Nothing lies between two neighbours exactly when the first names the second.
             let linked = |pair: &[Entry]| pair[0].record.next == pair[1].record.key;
             if !entries.windows(2).all(linked) {
@@ -260,12 +223,7 @@ fn check_item(item: &StateProofItem, header: &Header) -> Result<Height, ProofErr
 
 fn check_entry(entry: &Entry, header: &Header) -> Result<(), ProofError> {
     check_record(&entry.record, &entry.branch, header)?;
-    content(
-        entry
-            .value
-            .as_ref()
-            .is_none_or(|v| Record::value_hash(v) == entry.record.value_hash),
-    )
+    content(entry.value.as_ref().is_none_or(|v| Record::value_hash(v) == entry.record.value_hash))
 }
 
 fn check_record(record: &Record, branch: &StateBranch, header: &Header) -> Result<(), ProofError> {
@@ -273,17 +231,9 @@ fn check_record(record: &Record, branch: &StateBranch, header: &Header) -> Resul
         return Err(ProofError::StateVersion);
     }
     let root = branch.root(&Record::slot(&record.key), &record.digest());
-    if root == Some(header.state_root) {
-        Ok(())
-    } else {
-        Err(ProofError::State)
-    }
+    if root == Some(header.state_root) { Ok(()) } else { Err(ProofError::State) }
 }
 
 fn content(holds: bool) -> Result<(), ProofError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(ProofError::Content)
-    }
+    if holds { Ok(()) } else { Err(ProofError::Content) }
 }

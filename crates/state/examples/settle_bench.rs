@@ -24,7 +24,7 @@ use hanse_state::{Settings, StateTree};
 
 type Context = tokio::Context;
 type Key = sha256::Digest;
-type Any = any::unordered::fixed::Db<Family, Context, Key, Key, Sha256, EightCap, 32, Sequential>;
+type Any = any::unordered::fixed::Db<Family, Context, Key, Key, Sha256, EightCap, Sequential>;
 type Ordered =
     current::ordered::fixed::Db<Family, Context, Key, Key, Sha256, EightCap, 32, Sequential>;
 
@@ -32,10 +32,7 @@ const BATCHES: [(usize, usize); 3] = [(10, 200), (500, 40), (2_000, 15)];
 const FILL_BATCH: u64 = 2_000;
 
 fn main() {
-    let mut sizes: Vec<u64> = std::env::args()
-        .skip(1)
-        .filter_map(|a| a.parse().ok())
-        .collect();
+    let mut sizes: Vec<u64> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
     if sizes.is_empty() {
         sizes = vec![100_000, 1_000_000];
     }
@@ -94,25 +91,14 @@ impl Random {
 fn processor() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux has /proc/self/stat");
     let (_, rest) = stat.rsplit_once(')').expect("the name is in parentheses");
-    let field = |n: usize| {
-        rest.split_whitespace()
-            .nth(n)
-            .and_then(|f| f.parse::<u64>().ok())
-    };
+    let field = |n: usize| rest.split_whitespace().nth(n).and_then(|f| f.parse::<u64>().ok());
     Duration::from_millis(10 * (field(11).unwrap_or(0) + field(12).unwrap_or(0)))
 }
 
 fn resident_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has /proc/self/status");
-    let line = status
-        .lines()
-        .find_map(|l| l.strip_prefix("VmRSS:"))
-        .unwrap_or("0");
-    line.split_whitespace()
-        .next()
-        .and_then(|n| n.parse::<u64>().ok())
-        .unwrap_or(0)
-        / 1024
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or("0");
+    line.split_whitespace().next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
 /// Fills and measures one layout; `$apply` takes the map and a list of writes, and gives the map.
@@ -168,10 +154,7 @@ macro_rules! put_all {
                 batch = batch.write(theirs(slot), Some(theirs(value)));
             }
             let mark = Some(theirs(value(height, height)));
-            let batch = batch
-                .merkleize(&map, mark, &mut Proportional)
-                .await
-                .expect("merkleize");
+            let batch = batch.merkleize(&map, mark, &mut Proportional).await.expect("merkleize");
             map.apply_batch(batch).await.expect("apply")
         }
     };
@@ -187,9 +170,7 @@ async fn bench_any(context: Context, keys: u64, cache: usize) -> String {
         init_buffer: NZUsize!(1 << 20),
         init_concurrency: (),
     };
-    let map = Any::init(context.child("any"), config, None)
-        .await
-        .expect("open");
+    let map = Any::init(context.child("any"), config, None).await.expect("open");
     let (_, row) = measure!("any", map, keys, cache, put_all!(Any));
     row
 }
@@ -205,18 +186,14 @@ async fn bench_ordered(context: Context, keys: u64, cache: usize) -> String {
         init_buffer: NZUsize!(1 << 20),
         init_concurrency: (),
     };
-    let map = Ordered::init(context.child("ordered"), config, None)
-        .await
-        .expect("open");
+    let map = Ordered::init(context.child("ordered"), config, None).await.expect("open");
     let (_, row) = measure!("ordered", map, keys, cache, put_all!(Ordered));
     row
 }
 
 fn files(cache: usize) -> (MerkleConfig<Sequential>, LogConfig) {
     let page = page_size(BLOB_PAGE_SIZE);
-    let pages = (cache / usize::from(page.get()))
-        .try_into()
-        .expect("a cache has pages");
+    let pages = (cache / usize::from(page.get())).try_into().expect("a cache has pages");
     let page_cache = CacheRef::new(page, pages);
     let merkle = MerkleConfig {
         journal_partition: "nodes".into(),
@@ -238,27 +215,20 @@ fn files(cache: usize) -> (MerkleConfig<Sequential>, LogConfig) {
 }
 
 async fn bench_state(context: Context, keys: u64, cache: usize) -> String {
-    let settings = Settings {
-        cache_bytes: cache,
-        ..Settings::default()
-    };
+    let settings = Settings { cache_bytes: cache, ..Settings::default() };
     let open = StateTree::open(context.child("first"), "state", &settings).await;
     let (tree, _) = open.expect("open");
-    let (mut tree, row) = measure!("state", tree, keys, cache, |mut tree: StateTree<
-        Context,
-    >,
-                                                                height,
-                                                                writes: Vec<(
-        Digest,
-        Digest
-    )>| async move {
-        let writes = writes
-            .into_iter()
-            .map(|(slot, value)| (slot, Some(value)))
-            .collect();
-        tree.settle(height, writes).await.expect("settle");
-        tree
-    });
+    let (mut tree, row) = measure!(
+        "state",
+        tree,
+        keys,
+        cache,
+        |mut tree: StateTree<Context>, height, writes: Vec<(Digest, Digest)>| async move {
+            let writes = writes.into_iter().map(|(slot, value)| (slot, Some(value))).collect();
+            tree.settle(height, writes).await.expect("settle");
+            tree
+        }
+    );
     let started = Instant::now();
     tree.persist().await.expect("persist");
     let persist = started.elapsed();
@@ -280,9 +250,7 @@ async fn bench_state(context: Context, keys: u64, cache: usize) -> String {
     let bytes = branches.iter().map(Vec::len).sum::<usize>() / 200;
     drop(tree);
     let started = Instant::now();
-    StateTree::open(context.child("second"), "state", &settings)
-        .await
-        .expect("open again");
+    StateTree::open(context.child("second"), "state", &settings).await.expect("open again");
     let reopen = started.elapsed();
     format!(
         "{row}\n         persist {persist:?}, prove {prove:?}, check {check:?}, branch {bytes} bytes, reopen {reopen:?}"
@@ -292,33 +260,21 @@ async fn bench_state(context: Context, keys: u64, cache: usize) -> String {
 /// A whole proof, from the golden vectors.
 fn verification() -> String {
     const PROOFS: [(&str, &[u8]); 3] = [
-        (
-            "receipt",
-            include_bytes!("../../../fixtures/proof/good/receipt-5-1.hproof"),
-        ),
-        (
-            "image of 4",
-            include_bytes!("../../../fixtures/proof/good/image-lookups.hproof"),
-        ),
+        ("receipt", include_bytes!("../../../fixtures/proof/good/receipt-5-1.hproof")),
+        ("image of 4", include_bytes!("../../../fixtures/proof/good/image-lookups.hproof")),
         (
             "two hand-overs",
             include_bytes!("../../../fixtures/proof/good/epoch-2-by-handovers.hproof"),
         ),
     ];
     let trust = include_str!("../../../fixtures/proof/trust/founders.json");
-    let trust = TrustFile::parse(trust)
-        .expect("the vectors' trust root")
-        .root;
+    let trust = TrustFile::parse(trust).expect("the vectors' trust root").root;
     let rows = PROOFS.map(|(name, bytes)| {
         let started = Instant::now();
         for _ in 0..1_000 {
             verify(bytes, &trust).expect("a good vector");
         }
-        format!(
-            "{name} {:?} ({} bytes)",
-            started.elapsed() / 1_000,
-            bytes.len()
-        )
+        format!("{name} {:?} ({} bytes)", started.elapsed() / 1_000, bytes.len())
     });
     format!("verify   {}", rows.join(", "))
 }

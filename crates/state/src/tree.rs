@@ -59,11 +59,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            cache_bytes: 16 << 20,
-            write_buffer_bytes: 1 << 20,
-            at_most: Height::MAX,
-        }
+        Self { cache_bytes: 16 << 20, write_buffer_bytes: 1 << 20, at_most: Height::MAX }
     }
 }
 
@@ -198,12 +194,7 @@ impl<E: Context + Spawner> StateTree<E> {
 
     fn new(map: Map<E>, settled: Option<Height>) -> Self {
         let (root, boundary) = (digest(&map.root()), mmr::Location::new(0));
-        Self {
-            map: Some(map),
-            root,
-            settled,
-            boundary,
-        }
+        Self { map: Some(map), root, settled, boundary }
     }
 
     /// Puts the writes of the blocks above the last settled height up to `height` into the map:
@@ -251,10 +242,7 @@ impl<E: Context + Spawner> StateTree<E> {
     /// [`ProveError::Storage`] and [`ProveError::Lost`].
     pub async fn get(&self, slot: &Digest) -> Result<Option<Digest>, ProveError> {
         let map = self.map.as_ref().ok_or(ProveError::Lost)?;
-        let found = map
-            .get(&sha256::Digest(slot.0))
-            .await
-            .map_err(ProveError::Storage)?;
+        let found = map.get(&sha256::Digest(slot.0)).await.map_err(ProveError::Storage)?;
         Ok(found.as_ref().map(digest))
     }
 
@@ -287,10 +275,7 @@ impl<E: Context + Spawner> StateTree<E> {
     pub async fn persist(&mut self) -> Result<(), PersistError> {
         let map = self.map.take().ok_or(PersistError::Lost)?;
         let boundary = map.sync_boundary();
-        let map = map
-            .prune(self.boundary)
-            .await
-            .map_err(PersistError::Storage)?;
+        let map = map.prune(self.boundary).await.map_err(PersistError::Storage)?;
         let map = map.sync().await.map_err(PersistError::Storage)?;
         self.boundary = boundary;
         self.map = Some(map);
@@ -311,9 +296,7 @@ async fn apply<E: Context + Spawner>(
     for (slot, record) in writes {
         batch = batch.write(sha256::Digest(slot.0), record.map(|r| sha256::Digest(r.0)));
     }
-    let batch = batch
-        .merkleize(&map, Some(mark(height)), &mut Proportional)
-        .await?;
+    let batch = batch.merkleize(&map, Some(mark(height)), &mut Proportional).await?;
     map.apply_batch(batch).await
 }
 
@@ -360,10 +343,7 @@ async fn older<E: Context + Spawner>(
 /// Names and sizes of the files.
 fn config(partition: &str, settings: &Settings) -> FixedConfig<EightCap, Sequential> {
     let at_least = |bytes: usize| NonZeroUsize::new(bytes).unwrap_or(NonZeroUsize::MIN);
-    let page_cache = CacheRef::new(
-        PAGE,
-        at_least(settings.cache_bytes / usize::from(PAGE.get())),
-    );
+    let page_cache = CacheRef::new(PAGE, at_least(settings.cache_bytes / usize::from(PAGE.get())));
     let write_buffer = at_least(settings.write_buffer_bytes);
     let [log, nodes, nodes_metadata, bits] = partitions(partition);
     FixedConfig {

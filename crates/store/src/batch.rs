@@ -91,10 +91,7 @@ pub(crate) fn look<'a>(bytes: &'a [u8], id: &LogId, least: u64) -> Look<'a> {
         return Look::Nothing;
     }
     let payload = u32::from_le_bytes(array(bytes, 32)) as usize;
-    let Some(end) = HEADER
-        .checked_add(payload)
-        .filter(|end| *end <= bytes.len())
-    else {
+    let Some(end) = HEADER.checked_add(payload).filter(|end| *end <= bytes.len()) else {
         return Look::Torn(bytes.len());
     };
     let link = link_of(&[&bytes[..LINK_AT], &bytes[HEADER..end]]);

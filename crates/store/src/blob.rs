@@ -21,9 +21,7 @@ impl<E: Storage> LogBlob<E> {
     }
 
     async fn bytes(&self, offset: u64, len: usize, options: ReadOptions) -> Result<Vec<u8>, Error> {
-        let end = offset
-            .checked_add(len as u64)
-            .ok_or(Error::OffsetOverflow)?;
+        let end = offset.checked_add(len as u64).ok_or(Error::OffsetOverflow)?;
         let pieces = self
             .shared
             .on(|state| {
@@ -65,10 +63,7 @@ impl<E: Storage> Blob for LogBlob<E> {
         options: ReadOptions,
     ) -> Result<IoBufsMut, Error> {
         let mut bufs = bufs.into();
-        assert!(
-            len <= bufs.capacity(),
-            "a read of {len} bytes exceeds the buffers' capacity"
-        );
+        assert!(len <= bufs.capacity(), "a read of {len} bytes exceeds the buffers' capacity");
         let data = self.bytes(offset, len, options).await?;
         if bufs.len() == len {
             bufs.copy_from_slice(&data);
@@ -102,9 +97,7 @@ impl<E: Storage> Blob for LogBlob<E> {
     ) -> Result<(), Error> {
         let data = bufs.into().coalesce();
         let data: &[u8] = data.as_ref();
-        let end = offset
-            .checked_add(data.len() as u64)
-            .filter(|end| *end <= MAX_BLOB_BYTES);
+        let end = offset.checked_add(data.len() as u64).filter(|end| *end <= MAX_BLOB_BYTES);
         end.ok_or(Error::OffsetOverflow)?;
         if data.is_empty() {
             return Ok(());
@@ -114,11 +107,7 @@ impl<E: Storage> Blob for LogBlob<E> {
         let records: Vec<_> = data
             .chunks(step)
             .map(|data| {
-                let record = Record::Write {
-                    id: self.id,
-                    offset: at,
-                    data,
-                };
+                let record = Record::Write { id: self.id, offset: at, data };
                 at += data.len() as u64;
                 record
             })
@@ -134,9 +123,7 @@ impl<E: Storage> Blob for LogBlob<E> {
         if len > MAX_BLOB_BYTES {
             return Err(Error::OffsetOverflow);
         }
-        self.shared
-            .append(&[Record::Resize { id: self.id, len }])
-            .await?;
+        self.shared.append(&[Record::Resize { id: self.id, len }]).await?;
         Ok(())
     }
 

@@ -123,39 +123,18 @@ fn begin<B>(state: &mut State<B>, config: &Config) -> Plan {
             images.push(id);
         }
         let (len, version) = (entry.image.len(), entry.version);
-        records.push((
-            id,
-            version,
-            len,
-            base,
-            entry.partition.clone(),
-            entry.name.clone(),
-        ));
+        records.push((id, version, len, base, entry.partition.clone(), entry.name.clone()));
     }
     for (id, version, len, base, partition, name) in &records {
         let (id, version, len, base) = (*id, *version, *len, *base);
-        state.log(
-            config,
-            &Record::Image {
-                id,
-                version,
-                len,
-                base,
-                partition,
-                name,
-            },
-        );
+        state.log(config, &Record::Image { id, version, len, base, partition, name });
     }
     let empty: Vec<String> = state.table.empty_partitions().map(str::to_owned).collect();
     for partition in &empty {
         state.log(config, &Record::Partition { partition });
     }
     let dead = std::mem::take(&mut state.table.dead);
-    Plan {
-        images,
-        copies,
-        dead,
-    }
+    Plan { images, copies, dead }
 }
 
 /// Repeats a blob's bytes in the log, piece by piece, each as it is at that moment.
@@ -181,11 +160,7 @@ async fn write_image<E: Storage>(shared: &Shared<E>, id: u64) -> Result<(), Erro
                         // The blob has no file yet: an image without base has none below it.
                         Piece::Base { len, .. } => at += len as u64,
                         Piece::Data(data) => {
-                            let record = Record::Write {
-                                id,
-                                offset: at,
-                                data: &data,
-                            };
+                            let record = Record::Write { id, offset: at, data: &data };
                             state.log(&shared.config, &record);
                             at += data.len() as u64;
                         }
@@ -212,16 +187,10 @@ pub(crate) async fn file<E: Storage>(shared: &Shared<E>, id: u64) -> Result<Arc<
         return Ok(blob.clone());
     }
     let name = id.to_be_bytes();
-    let (blob, len) = shared
-        .storage
-        .open(&shared.config.spill_partition(), &name)
-        .await?;
+    let (blob, len) = shared.storage.open(&shared.config.spill_partition(), &name).await?;
     let needed = shared.with(|state| {
         state.filed.insert(id);
-        state
-            .table
-            .get(id)
-            .map_or(0, |entry| entry.image.base_len())
+        state.table.get(id).map_or(0, |entry| entry.image.base_len())
     });
     if len < needed {
         let reason = format!("the file of spilled blob {id} is shorter than the log says");
@@ -236,12 +205,7 @@ pub(crate) async fn file<E: Storage>(shared: &Shared<E>, id: u64) -> Result<Arc<
 /// Brings a blob's file to the state at the start of the checkpoint and makes it durable.
 async fn copy<E: Storage>(shared: &Shared<E>, id: u64, len: u64) -> Result<(), Error> {
     let frozen = shared.with(|state| {
-        let frozen = state
-            .table
-            .get(id)
-            .filter(|entry| entry.live)?
-            .image
-            .frozen()?;
+        let frozen = state.table.get(id).filter(|entry| entry.live)?.image.frozen()?;
         Some((frozen.base_len, frozen.extents().clone()))
     });
     let Some((base_len, extents)) = frozen else {
@@ -274,14 +238,8 @@ async fn put<B: Blob>(blob: &B, offset: u64, data: Vec<u8>) -> Result<(), Error>
 }
 
 async fn write_root<B: Blob>(file: &mut RootFile<B>, start: Start) -> Result<(), Error> {
-    let root = Root {
-        generation: file.root.generation + 1,
-        start,
-        ..file.root
-    };
-    file.blob
-        .write_at(root.offset(), root.encode(), WriteOptions::SYNC)
-        .await?;
+    let root = Root { generation: file.root.generation + 1, start, ..file.root };
+    file.blob.write_at(root.offset(), root.encode(), WriteOptions::SYNC).await?;
     file.root = root;
     Ok(())
 }
@@ -301,23 +259,13 @@ async fn finish<E: Storage>(
         state.counters.checkpoints += 1;
         state.exported.checkpoints.inc();
         state.counters.checkpoint_flushes += 1;
-        let State {
-            files,
-            table,
-            filed,
-            ..
-        } = state;
+        let State { files, table, filed, .. } = state;
         files.retain(|id, _| table.get(*id).is_some_and(|entry| entry.open));
-        dead.into_iter()
-            .filter(|id| filed.remove(id))
-            .collect::<Vec<_>>()
+        dead.into_iter().filter(|id| filed.remove(id)).collect::<Vec<_>>()
     });
     for id in dead {
         let name = id.to_be_bytes();
-        shared
-            .storage
-            .remove(&shared.config.spill_partition(), Some(&name))
-            .await?;
+        shared.storage.remove(&shared.config.spill_partition(), Some(&name)).await?;
     }
     Ok(())
 }

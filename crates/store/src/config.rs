@@ -76,16 +76,12 @@ impl Config {
 
     /// The voter journal this partition is, if it is one.
     pub(crate) fn vote_journal(&self, partition: &str) -> Option<&VoteJournal> {
-        self.votes
-            .iter()
-            .find(|journal| partition.starts_with(&journal.prefix))
+        self.votes.iter().find(|journal| partition.starts_with(&journal.prefix))
     }
 
     /// Whether syncs of this partition wait for no flush.
     pub(crate) fn rides(&self, partition: &str) -> bool {
-        self.riding
-            .iter()
-            .any(|prefix| partition.starts_with(prefix))
+        self.riding.iter().any(|prefix| partition.starts_with(prefix))
     }
 
     /// Partition of the inner storage that holds spilled blobs.

@@ -110,11 +110,7 @@ impl<E: Storage> Storage for OneLog<E> {
         check_partition(partition)?;
         if name.len() > MAX_NAME_BYTES {
             let reason = std::io::Error::other("a blob's name is too long");
-            return Err(Error::BlobOpenFailed(
-                partition.to_owned(),
-                hex(name),
-                reason.into(),
-            ));
+            return Err(Error::BlobOpenFailed(partition.to_owned(), hex(name), reason.into()));
         }
         let shared = &self.shared;
         let (blob, len, version, base) = shared
@@ -123,12 +119,7 @@ impl<E: Storage> Storage for OneLog<E> {
                     Some(id) => id,
                     None => {
                         let (id, version) = (state.table.next_id, *versions.end());
-                        let record = Record::Open {
-                            id,
-                            version,
-                            partition,
-                            name,
-                        };
+                        let record = Record::Open { id, version, partition, name };
                         state.append(&shared.config, &record)?;
                         id
                     }
@@ -143,12 +134,7 @@ impl<E: Storage> Storage for OneLog<E> {
                 }
                 entry.open = true;
                 let blob = LogBlob::new(shared.clone(), id);
-                Ok((
-                    blob,
-                    entry.image.len(),
-                    entry.version,
-                    (id, entry.image.base_len()),
-                ))
+                Ok((blob, entry.image.len(), entry.version, (id, entry.image.base_len())))
             })
             .await??;
         shared.work.notify_one();
@@ -197,33 +183,21 @@ impl<E: Storage + Supervisor> Supervisor for OneLog<E> {
     }
 
     fn child(&self, label: &'static str) -> Self {
-        Self {
-            inner: self.inner.child(label),
-            shared: self.shared.clone(),
-        }
+        Self { inner: self.inner.child(label), shared: self.shared.clone() }
     }
 
     fn with_attribute(self, key: &'static str, value: impl std::fmt::Display) -> Self {
-        Self {
-            inner: self.inner.with_attribute(key, value),
-            shared: self.shared,
-        }
+        Self { inner: self.inner.with_attribute(key, value), shared: self.shared }
     }
 }
 
 impl<E: Storage + Spawner> Spawner for OneLog<E> {
     fn shared(self, blocking: bool) -> Self {
-        Self {
-            inner: self.inner.shared(blocking),
-            shared: self.shared,
-        }
+        Self { inner: self.inner.shared(blocking), shared: self.shared }
     }
 
     fn dedicated(self) -> Self {
-        Self {
-            inner: self.inner.dedicated(),
-            shared: self.shared,
-        }
+        Self { inner: self.inner.dedicated(), shared: self.shared }
     }
 
     fn spawn<F, Fut, T>(self, f: F) -> Handle<T>

@@ -123,18 +123,9 @@ async fn write<E: Storage>(
         seq: tail.seq,
         prev: tail.prev,
     };
-    let link = batch::seal(
-        &mut pending.bytes,
-        &tail.id,
-        tail.seq,
-        pending.records,
-        &tail.prev,
-    );
+    let link = batch::seal(&mut pending.bytes, &tail.id, tail.seq, pending.records, &tail.prev);
     debug_assert!(pending.bytes.len() == needed && tail.offset.is_multiple_of(PAGE));
-    tail.segment
-        .blob
-        .write_at(tail.offset as u64, pending.bytes, WriteOptions::SYNC)
-        .await?;
+    tail.segment.blob.write_at(tail.offset as u64, pending.bytes, WriteOptions::SYNC).await?;
     tail.offset += needed;
     tail.seq += 1;
     tail.prev = link;

@@ -26,10 +26,7 @@ pub(crate) struct Layer {
 
 impl Layer {
     fn new(base_len: u64) -> Self {
-        Self {
-            base_len,
-            ..Self::default()
-        }
+        Self { base_len, ..Self::default() }
     }
 
     /// Data by offset, without overlaps.
@@ -92,21 +89,13 @@ pub(crate) enum Image {
 impl Image {
     /// An empty blob.
     pub(crate) fn empty(spilled: bool) -> Self {
-        if spilled {
-            Self::Spilled(Spilled::default())
-        } else {
-            Self::Memory(Vec::new())
-        }
+        if spilled { Self::Spilled(Spilled::default()) } else { Self::Memory(Vec::new()) }
     }
 
     /// A blob as a checkpoint recorded it.
     pub(crate) fn restored(len: u64, base: bool, spill_above: u64) -> Self {
         if base {
-            Self::Spilled(Spilled {
-                len,
-                active: Layer::new(len),
-                frozen: None,
-            })
+            Self::Spilled(Spilled { len, active: Layer::new(len), frozen: None })
         } else {
             let mut image = Self::empty(false);
             image.resize(len, spill_above);
@@ -135,12 +124,10 @@ impl Image {
     pub(crate) fn base_len(&self) -> u64 {
         match self {
             Self::Memory(_) => 0,
-            Self::Spilled(spilled) => spilled.active.base_len.min(
-                spilled
-                    .frozen
-                    .as_ref()
-                    .map_or(u64::MAX, |frozen| frozen.base_len),
-            ),
+            Self::Spilled(spilled) => spilled
+                .active
+                .base_len
+                .min(spilled.frozen.as_ref().map_or(u64::MAX, |frozen| frozen.base_len)),
         }
     }
 
@@ -150,10 +137,7 @@ impl Image {
         if let Self::Memory(bytes) = self
             && len > spill_above
         {
-            let mut spilled = Spilled {
-                len: bytes.len() as u64,
-                ..Spilled::default()
-            };
+            let mut spilled = Spilled { len: bytes.len() as u64, ..Spilled::default() };
             spilled.active.write(0, Bytes::from(std::mem::take(bytes)));
             *self = Self::Spilled(spilled);
         }
@@ -200,9 +184,7 @@ impl Image {
         match self {
             Self::Memory(bytes) => {
                 let offset = offset as usize;
-                out.push(Piece::Data(Bytes::copy_from_slice(
-                    &bytes[offset..offset + len],
-                )));
+                out.push(Piece::Data(Bytes::copy_from_slice(&bytes[offset..offset + len])));
             }
             Self::Spilled(spilled) => {
                 let end = offset + len as u64;
@@ -250,10 +232,7 @@ fn resolve(layers: &[&Layer], lo: u64, hi: u64, out: &mut Vec<Piece>) {
         return;
     }
     let Some((layer, below)) = layers.split_first() else {
-        out.push(Piece::Base {
-            offset: lo,
-            len: (hi - lo) as usize,
-        });
+        out.push(Piece::Base { offset: lo, len: (hi - lo) as usize });
         return;
     };
     let gap = |lo: u64, hi: u64, out: &mut Vec<Piece>| {
@@ -265,11 +244,7 @@ fn resolve(layers: &[&Layer], lo: u64, hi: u64, out: &mut Vec<Piece>) {
         }
     };
     let mut at = lo;
-    let first = layer
-        .extents
-        .range(..=lo)
-        .next_back()
-        .map_or(lo, |(&at, _)| at);
+    let first = layer.extents.range(..=lo).next_back().map_or(lo, |(&at, _)| at);
     for (&start, data) in layer.extents.range(first..hi) {
         let end = start + data.len() as u64;
         if end <= at {
@@ -278,9 +253,7 @@ fn resolve(layers: &[&Layer], lo: u64, hi: u64, out: &mut Vec<Piece>) {
         gap(at, start, out);
         let from = at.max(start);
         let to = end.min(hi);
-        out.push(Piece::Data(
-            data.slice((from - start) as usize..(to - start) as usize),
-        ));
+        out.push(Piece::Data(data.slice((from - start) as usize..(to - start) as usize)));
         at = to;
     }
     gap(at, hi, out);

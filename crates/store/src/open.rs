@@ -72,21 +72,12 @@ struct Files<B> {
 
 fn check(config: &Config) -> Result<(), OpenError> {
     if config.segment_bytes < MIN_SEGMENT_BYTES || !config.segment_bytes.is_multiple_of(PAGE) {
-        return Err(OpenError::Config(
-            "segment_bytes must be a multiple of 4096 and large enough",
-        ));
+        return Err(OpenError::Config("segment_bytes must be a multiple of 4096 and large enough"));
     }
     let clash = |a: &str, b: &str| a.starts_with(b) || b.starts_with(a);
     let mut others = config.riding.iter().chain(&config.spilled);
-    if others.any(|other| {
-        config
-            .votes
-            .iter()
-            .any(|journal| clash(other, &journal.prefix))
-    }) {
-        return Err(OpenError::Config(
-            "a voter journal is also listed as riding or spilled",
-        ));
+    if others.any(|other| config.votes.iter().any(|journal| clash(other, &journal.prefix))) {
+        return Err(OpenError::Config("a voter journal is also listed as riding or spilled"));
     }
     if config.votes.iter().any(|journal| journal.prefix.is_empty()) {
         return Err(OpenError::Config("a voter journal needs a prefix"));
@@ -114,38 +105,22 @@ async fn load<E: Storage>(storage: &E, config: &Config) -> Result<Files<E::Blob>
         let capacity = capacity_of(len);
         let read = blob.read_at(0, capacity, ReadOptions::default()).await;
         let bytes = read.map_err(OpenError::storage("reading a segment"))?;
-        loaded.push(Loaded {
-            slot,
-            bytes: bytes.coalesce().as_ref().to_vec(),
-        });
-        segments.push(Segment {
-            slot,
-            blob: Arc::new(blob),
-            capacity,
-        });
+        loaded.push(Loaded { slot, bytes: bytes.coalesce().as_ref().to_vec() });
+        segments.push(Segment { slot, blob: Arc::new(blob), capacity });
     }
     let opened = storage.open(&config.partition, ROOT_NAME).await;
     let (root, len) = opened.map_err(OpenError::storage("opening the root"))?;
     let len = capacity_of(len);
     let read = root.read_at(0, len, ReadOptions::default()).await;
-    let pages = read
-        .map_err(OpenError::storage("reading the root"))?
-        .coalesce();
+    let pages = read.map_err(OpenError::storage("reading the root"))?.coalesce();
     let found = pages.as_ref().chunks(PAGE).filter_map(Root::decode);
     let found = found.max_by_key(|root| root.generation);
     // Without a root no batch was ever written: the first root precedes the first batch.
     let batches = |segment: &Loaded| segment.bytes.chunks(PAGE).any(batch::resembles);
     if found.is_none() && loaded.iter().any(batches) {
-        return Err(OpenError::RootLost(
-            "no root page checks out, but batches exist",
-        ));
+        return Err(OpenError::RootLost("no root page checks out, but batches exist"));
     }
-    Ok(Files {
-        root,
-        found,
-        segments,
-        loaded,
-    })
+    Ok(Files { root, found, segments, loaded })
 }
 
 /// Creates an empty log. A crash before the root is written leaves nothing that counts.
@@ -161,25 +136,11 @@ async fn create<E: Storage>(
         files.segments.remove(index);
         files.loaded.remove(index);
     }
-    let segment = segments::prepare(storage, config, 0)
-        .await
-        .map_err(OpenError::storage(doing))?;
-    files.loaded.push(Loaded {
-        slot: 0,
-        bytes: vec![0; segment.capacity],
-    });
+    let segment = segments::prepare(storage, config, 0).await.map_err(OpenError::storage(doing))?;
+    files.loaded.push(Loaded { slot: 0, bytes: vec![0; segment.capacity] });
     files.segments.push(segment);
-    let start = Start {
-        slot: 0,
-        offset: 0,
-        seq: 1,
-        prev: Link::default(),
-    };
-    Ok(Root {
-        id,
-        generation: 1,
-        start,
-    })
+    let start = Start { slot: 0, offset: 0, seq: 1, prev: Link::default() };
+    Ok(Root { id, generation: 1, start })
 }
 
 /// See [`OneLog::open`].
@@ -210,15 +171,9 @@ pub(crate) async fn open<E: Spawner + Clock + Metrics + Storage + CryptoRng>(
     state.filed = filed;
     state.log(&config, &Record::Run);
     let shared = Arc::new(Shared::new(inner.child("one_log"), config, state));
-    let root = RootFile {
-        blob: files.root,
-        root,
-    };
+    let root = RootFile { blob: files.root, root };
     start(&inner, &shared, tail, root);
-    shared
-        .flushed(1)
-        .await
-        .map_err(OpenError::storage("writing the first batch"))?;
+    shared.flushed(1).await.map_err(OpenError::storage("writing the first batch"))?;
     tracing::info!(
         fresh,
         records = report.records,
@@ -237,13 +192,9 @@ fn start<E: Spawner + Clock + Storage>(
     root: RootFile<E::Blob>,
 ) {
     let log = shared.clone();
-    inner
-        .child("flusher")
-        .spawn(move |context| flusher::run(context, log, tail));
+    inner.child("flusher").spawn(move |context| flusher::run(context, log, tail));
     let log = shared.clone();
-    inner
-        .child("checkpointer")
-        .spawn(move |_| checkpoint::run(log, root));
+    inner.child("checkpointer").spawn(move |_| checkpoint::run(log, root));
     shared.grown.notify_one(); // a segment is written ahead
 }
 
@@ -258,15 +209,10 @@ async fn make_certain<B: commonware_runtime::Blob>(
     if let Some((place, len)) = end.last {
         let bytes = files.loaded[place.index].bytes[place.offset..place.offset + len].to_vec();
         let blob = &files.segments[place.index].blob;
-        let written = blob
-            .write_at(place.offset as u64, bytes, WriteOptions::SYNC)
-            .await;
+        let written = blob.write_at(place.offset as u64, bytes, WriteOptions::SYNC).await;
         written.map_err(OpenError::storage(doing))?;
     }
-    let written = files
-        .root
-        .write_at(root.offset(), root.encode(), WriteOptions::SYNC)
-        .await;
+    let written = files.root.write_at(root.offset(), root.encode(), WriteOptions::SYNC).await;
     written.map_err(OpenError::storage(doing))
 }
 
@@ -299,11 +245,7 @@ async fn check_spilled<E: Storage>(
     let mut filed = BTreeSet::new();
     for name in names(storage, &partition).await? {
         let id = <[u8; 8]>::try_from(name.as_slice()).map(u64::from_be_bytes);
-        let needed = |id: &u64| {
-            table
-                .get(*id)
-                .is_some_and(|entry| entry.image.base_len() > 0)
-        };
+        let needed = |id: &u64| table.get(*id).is_some_and(|entry| entry.image.base_len() > 0);
         match id.ok().filter(needed) {
             Some(id) => {
                 filed.insert(id);
@@ -362,11 +304,7 @@ fn divide<B>(all: &[Segment<B>], root: &Root, end: &End) -> (Segments<B>, Tail<B
     let segments = Segments {
         used: end.used.iter().map(|&index| all[index].clone()).collect(),
         free: free.map(|index| all[index].clone()).collect(),
-        next_slot: all
-            .iter()
-            .map(|segment| segment.slot + 1)
-            .max()
-            .unwrap_or(0),
+        next_slot: all.iter().map(|segment| segment.slot + 1).max().unwrap_or(0),
     };
     let tail = Tail {
         id: root.id,

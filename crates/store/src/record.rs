@@ -6,18 +6,9 @@ use commonware_runtime::BlobVersion;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Record<'a> {
     /// A blob is created, empty.
-    Open {
-        id: u64,
-        version: BlobVersion,
-        partition: &'a str,
-        name: &'a [u8],
-    },
+    Open { id: u64, version: BlobVersion, partition: &'a str, name: &'a [u8] },
     /// Bytes at an offset; extends the blob with zeros up to it.
-    Write {
-        id: u64,
-        offset: u64,
-        data: &'a [u8],
-    },
+    Write { id: u64, offset: u64, data: &'a [u8] },
     /// A new length; growth is zeros.
     Resize { id: u64, len: u64 },
     /// A blob loses its name.
@@ -52,12 +43,7 @@ impl<'a> Record<'a> {
     /// Appends the record's bytes.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match *self {
-            Self::Open {
-                id,
-                version,
-                partition,
-                name,
-            } => {
+            Self::Open { id, version, partition, name } => {
                 out.push(1);
                 out.extend_from_slice(&id.to_le_bytes());
                 out.extend_from_slice(&version.get().to_le_bytes());
@@ -93,14 +79,7 @@ impl<'a> Record<'a> {
                 out.push(7);
                 out.extend_from_slice(&next_id.to_le_bytes());
             }
-            Self::Image {
-                id,
-                version,
-                len,
-                base,
-                partition,
-                name,
-            } => {
+            Self::Image { id, version, len, base, partition, name } => {
                 out.push(8);
                 out.extend_from_slice(&id.to_le_bytes());
                 out.extend_from_slice(&version.get().to_le_bytes());
@@ -126,26 +105,13 @@ impl<'a> Record<'a> {
             2 => {
                 let (id, offset) = (reader.u64()?, reader.u64()?);
                 let len = u32::from_le_bytes(reader.array()?) as usize;
-                Self::Write {
-                    id,
-                    offset,
-                    data: reader.take(len)?,
-                }
+                Self::Write { id, offset, data: reader.take(len)? }
             }
-            3 => Self::Resize {
-                id: reader.u64()?,
-                len: reader.u64()?,
-            },
+            3 => Self::Resize { id: reader.u64()?, len: reader.u64()? },
             4 => Self::Remove { id: reader.u64()? },
-            5 => Self::Partition {
-                partition: reader.text()?,
-            },
-            6 => Self::Drop {
-                partition: reader.text()?,
-            },
-            7 => Self::Start {
-                next_id: reader.u64()?,
-            },
+            5 => Self::Partition { partition: reader.text()? },
+            6 => Self::Drop { partition: reader.text()? },
+            7 => Self::Start { next_id: reader.u64()? },
             8 => Self::Image {
                 id: reader.u64()?,
                 version: reader.version()?,

@@ -75,10 +75,7 @@ pub(crate) fn replay(
         end.records += u64::from(batch.records);
         end.log_bytes += batch.padded as u64;
         end.last = Some((place, batch.padded));
-        end.next = Place {
-            index: place.index,
-            offset: place.offset + batch.padded,
-        };
+        end.next = Place { index: place.index, offset: place.offset + batch.padded };
         end.seq += 1;
         end.prev = batch.link;
     }
@@ -144,19 +141,11 @@ fn apply(
     offset: usize,
     table: &mut Table,
 ) -> Result<(), OpenError> {
-    let malformed = |reason| OpenError::Malformed {
-        segment,
-        offset: offset as u64,
-        reason,
-    };
+    let malformed = |reason| OpenError::Malformed { segment, offset: offset as u64, reason };
     let mut input = batch.payload;
     for _ in 0..batch.records {
         let record = Record::decode(&mut input).map_err(malformed)?;
         table.apply(&record, 0).map_err(malformed)?;
     }
-    if input.is_empty() {
-        Ok(())
-    } else {
-        Err(malformed("a batch holds more than its records"))
-    }
+    if input.is_empty() { Ok(()) } else { Err(malformed("a batch holds more than its records")) }
 }

@@ -20,11 +20,7 @@ pub(crate) fn segment_name(slot: u32) -> Vec<u8> {
 
 /// The slot in a segment's name, if it is one.
 pub(crate) fn segment_slot(name: &[u8]) -> Option<u32> {
-    std::str::from_utf8(name)
-        .ok()?
-        .strip_prefix("segment-")?
-        .parse()
-        .ok()
+    std::str::from_utf8(name).ok()?.strip_prefix("segment-")?.parse().ok()
 }
 
 /// An open segment.
@@ -37,11 +33,7 @@ pub(crate) struct Segment<B> {
 
 impl<B> Clone for Segment<B> {
     fn clone(&self) -> Self {
-        Self {
-            slot: self.slot,
-            blob: self.blob.clone(),
-            capacity: self.capacity,
-        }
+        Self { slot: self.slot, blob: self.blob.clone(), capacity: self.capacity }
     }
 }
 
@@ -55,21 +47,14 @@ pub(crate) struct Segments<B> {
 impl<B> Segments<B> {
     /// Puts all segments before the one a checkpoint starts in on the free list.
     pub(crate) fn release_before(&mut self, start: &Start) {
-        while self
-            .used
-            .front()
-            .is_some_and(|segment| segment.slot != start.slot)
-        {
+        while self.used.front().is_some_and(|segment| segment.slot != start.slot) {
             self.free.extend(self.used.pop_front());
         }
     }
 
     /// Takes a free segment with room for `needed` bytes.
     pub(crate) fn take_free(&mut self, needed: usize) -> Option<Segment<B>> {
-        let index = self
-            .free
-            .iter()
-            .position(|segment| segment.capacity >= needed)?;
+        let index = self.free.iter().position(|segment| segment.capacity >= needed)?;
         Some(self.free.swap_remove(index))
     }
 }
@@ -82,19 +67,14 @@ pub(crate) async fn prepare<E: Storage>(
 ) -> Result<Segment<E::Blob>, Error> {
     let (blob, _) = storage.open(&config.partition, &segment_name(slot)).await?;
     fill(&blob, config.segment_bytes).await?;
-    Ok(Segment {
-        slot,
-        blob: Arc::new(blob),
-        capacity: config.segment_bytes,
-    })
+    Ok(Segment { slot, blob: Arc::new(blob), capacity: config.segment_bytes })
 }
 
 async fn fill<B: Blob>(blob: &B, bytes: usize) -> Result<(), Error> {
     let mut at = 0;
     while at < bytes {
         let len = ZERO_BYTES.min(bytes - at);
-        blob.write_at(at as u64, vec![0; len], WriteOptions::default())
-            .await?;
+        blob.write_at(at as u64, vec![0; len], WriteOptions::default()).await?;
         at += len;
     }
     blob.sync().await

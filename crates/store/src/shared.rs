@@ -164,11 +164,7 @@ impl<B> State<B> {
         self.appended += 1;
         self.counters.records += 1;
         let full = config.batch_bytes() - config.record_bytes() * 2;
-        if self
-            .pending
-            .back()
-            .is_none_or(|batch| batch.bytes.len() >= full)
-        {
+        if self.pending.back().is_none_or(|batch| batch.bytes.len() >= full) {
             self.seal(false);
         }
         let batch = self.pending.back_mut().expect("a batch was begun above");
@@ -182,22 +178,14 @@ impl<B> State<B> {
     /// Begins a new batch.
     pub(crate) fn seal(&mut self, starts: bool) {
         let bytes = vec![0; HEADER];
-        self.pending.push_back(Pending {
-            bytes,
-            records: 0,
-            last: self.appended,
-            starts,
-        });
+        self.pending.push_back(Pending { bytes, records: 0, last: self.appended, starts });
     }
 
     /// Records up to `last` are on disk.
     pub(crate) fn flushed(&mut self, last: u64) {
         self.durable = self.durable.max(last);
         let durable = self.durable;
-        for (_, waiter) in self
-            .waiters
-            .extract_if(.., |(number, _)| *number <= durable)
-        {
+        for (_, waiter) in self.waiters.extract_if(.., |(number, _)| *number <= durable) {
             let _ = waiter.send(()); // the waiter may have given up
         }
     }
@@ -246,11 +234,7 @@ impl<E: Storage> Shared<E> {
     pub(crate) fn failed(&self) -> impl Future<Output = Arc<str>> + Send + 'static + use<E> {
         let mut seen = self.failure.subscribe();
         async move {
-            match seen
-                .wait_for(Option::is_some)
-                .await
-                .map(|reason| reason.clone())
-            {
+            match seen.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
                 Ok(Some(reason)) => reason,
                 // Without a sender the log is gone, and it can fail no more.
                 _ => std::future::pending().await,
@@ -264,9 +248,7 @@ impl<E: Storage> Shared<E> {
             std::future::pending::<()>().await;
         }
         let reason = self.failure().unwrap_or_else(|| "the log is closed".into());
-        Error::from(std::io::Error::other(format!(
-            "one log is stopped: {reason}"
-        )))
+        Error::from(std::io::Error::other(format!("one log is stopped: {reason}")))
     }
 
     /// Works on the state of a log that is not poisoned.
@@ -377,10 +359,7 @@ fn note_votes(entry: &mut crate::table::Entry, page_size: usize) -> (bool, bool)
     match scanned {
         Some(votes) if votes == entry.votes.votes => (false, false),
         Some(votes) => {
-            entry.votes = VoteMark {
-                votes,
-                must: entry.changed,
-            };
+            entry.votes = VoteMark { votes, must: entry.changed };
             (true, false)
         }
         None => {

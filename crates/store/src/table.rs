@@ -38,12 +38,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(spill_above: u64, spilled: Vec<String>) -> Self {
-        Self {
-            spill_above,
-            spilled,
-            next_id: 1,
-            ..Self::default()
-        }
+        Self { spill_above, spilled, next_id: 1, ..Self::default() }
     }
 
     pub(crate) fn get(&self, id: u64) -> Option<&Entry> {
@@ -66,43 +61,28 @@ impl Table {
 
     /// Partitions that exist without blobs.
     pub(crate) fn empty_partitions(&self) -> impl Iterator<Item = &str> {
-        self.names
-            .iter()
-            .filter(|(_, blobs)| blobs.is_empty())
-            .map(|(name, _)| name.as_str())
+        self.names.iter().filter(|(_, blobs)| blobs.is_empty()).map(|(name, _)| name.as_str())
     }
 
     /// Live blobs in the order of their ids.
     pub(crate) fn live(&self) -> impl Iterator<Item = (u64, &Entry)> {
-        self.entries
-            .iter()
-            .filter(|(_, entry)| entry.live)
-            .map(|(id, entry)| (*id, entry))
+        self.entries.iter().filter(|(_, entry)| entry.live).map(|(id, entry)| (*id, entry))
     }
 
     /// As [`Table::live`], to change them.
     pub(crate) fn live_mut(&mut self) -> impl Iterator<Item = (u64, &mut Entry)> {
-        self.entries
-            .iter_mut()
-            .filter(|(_, entry)| entry.live)
-            .map(|(id, entry)| (*id, entry))
+        self.entries.iter_mut().filter(|(_, entry)| entry.live).map(|(id, entry)| (*id, entry))
     }
 
     /// Bytes of data in memory images (not in layers over a file).
     pub(crate) fn memory_bytes(&self) -> u64 {
         let images = self.entries.values().map(|entry| &entry.image);
-        images
-            .filter(|image| matches!(image, Image::Memory(_)))
-            .map(Image::len)
-            .sum()
+        images.filter(|image| matches!(image, Image::Memory(_))).map(Image::len).sum()
     }
 
     /// Bytes of data held in memory altogether.
     pub(crate) fn held_bytes(&self) -> u64 {
-        self.entries
-            .values()
-            .map(|entry| entry.image.held() as u64)
-            .sum()
+        self.entries.values().map(|entry| entry.image.held() as u64).sum()
     }
 
     /// A handle went away; a blob without a name goes with it.
@@ -157,10 +137,7 @@ impl Table {
     }
 
     fn drop_partition(&mut self, partition: &str) -> Result<(), &'static str> {
-        let blobs = self
-            .names
-            .remove(partition)
-            .ok_or("a dropped partition is missing")?;
+        let blobs = self.names.remove(partition).ok_or("a dropped partition is missing")?;
         for id in blobs.into_values() {
             self.unname(id);
         }
@@ -189,28 +166,12 @@ impl Table {
     /// handles' view.
     pub(crate) fn apply(&mut self, record: &Record<'_>, number: u64) -> Result<(), &'static str> {
         match *record {
-            Record::Open {
-                id,
-                version,
-                partition,
-                name,
-            } => {
-                let spilled = self
-                    .spilled
-                    .iter()
-                    .any(|prefix| partition.starts_with(prefix));
-                self.create(
-                    id,
-                    version,
-                    partition,
-                    name,
-                    (Image::empty(spilled), number),
-                )
+            Record::Open { id, version, partition, name } => {
+                let spilled = self.spilled.iter().any(|prefix| partition.starts_with(prefix));
+                self.create(id, version, partition, name, (Image::empty(spilled), number))
             }
             Record::Write { id, offset, data } => {
-                let end = offset
-                    .checked_add(data.len() as u64)
-                    .ok_or("a write overflows")?;
+                let end = offset.checked_add(data.len() as u64).ok_or("a write overflows")?;
                 self.change(id, end, number, |image, bound| {
                     image.write(offset, data, bound);
                 })
@@ -235,14 +196,7 @@ impl Table {
                 self.next_id = self.next_id.max(next_id);
                 Ok(())
             }
-            Record::Image {
-                id,
-                version,
-                len,
-                base,
-                partition,
-                name,
-            } => {
+            Record::Image { id, version, len, base, partition, name } => {
                 if self.entries.contains_key(&id) {
                     return Ok(()); // replay from an older root has built it already
                 }

@@ -65,12 +65,7 @@ fn page_len(page: &[u8], page_size: usize) -> Option<usize> {
     let record = &page[page_size..];
     let slot = |at: usize| {
         let len = usize::from(u16::from_be_bytes([record[at], record[at + 1]]));
-        let sum = [
-            record[at + 2],
-            record[at + 3],
-            record[at + 4],
-            record[at + 5],
-        ];
+        let sum = [record[at + 2], record[at + 3], record[at + 4], record[at + 5]];
         (len, u32::from_be_bytes(sum))
     };
     let (len, sum) = slot(0).max(slot(6));

@@ -84,10 +84,7 @@ impl Segment {
 
 /// [`Segment::digest`] from its parts.
 pub fn segment_digest(space: &str, commands: u64, root: &Digest) -> Digest {
-    hash(
-        "hanse/segment",
-        &[&encode(&space), &commands.to_le_bytes(), &root.0],
-    )
+    hash("hanse/segment", &[&encode(&space), &commands.to_le_bytes(), &root.0])
 }
 
 /// Ordered commands. Execution runs segments in order, and commands in order within each.

@@ -33,18 +33,12 @@ pub struct Command {
 impl Command {
     /// Wraps an author-signed action.
     pub fn signed(command: &SignedCommand) -> Self {
-        Self {
-            kind: CommandKind::Signed as u16,
-            bytes: encode(command),
-        }
+        Self { kind: CommandKind::Signed as u16, bytes: encode(command) }
     }
 
     /// Wraps a gateway's batch.
     pub fn session(batch: &SessionBatch) -> Self {
-        Self {
-            kind: CommandKind::Session as u16,
-            bytes: encode(batch),
-        }
+        Self { kind: CommandKind::Session as u16, bytes: encode(batch) }
     }
 
     /// Names the command in receipts, and is the leaf of the block's command tree.

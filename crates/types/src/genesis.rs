@@ -64,10 +64,7 @@ impl Genesis {
         let mut members: Vec<CommitteeMember> = self
             .organisations
             .iter()
-            .map(|o| CommitteeMember {
-                consensus: o.consensus,
-                organisation: o.name.clone(),
-            })
+            .map(|o| CommitteeMember { consensus: o.consensus, organisation: o.name.clone() })
             .collect();
         members.sort();
         Committee { epoch: 0, members }

@@ -30,11 +30,7 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let bytes = name.as_bytes();
     let edges = bytes[0] != b'-' && bytes[bytes.len() - 1] != b'-';
-    if edges && bytes.iter().all(|b| inner(*b)) {
-        Ok(())
-    } else {
-        Err(NameError::Letters)
-    }
+    if edges && bytes.iter().all(|b| inner(*b)) { Ok(()) } else { Err(NameError::Letters) }
 }
 
 /// Checks that `name` may name a space. The empty name is the system space, which no client writes.

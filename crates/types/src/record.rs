@@ -156,12 +156,7 @@ impl StateKey<'_> {
                 put(&mut out, 8, &[repo, tag]);
                 out.extend_from_slice(&seq.to_be_bytes());
             }
-            Self::DigestUse {
-                repo,
-                digest,
-                tag,
-                seq,
-            } => {
+            Self::DigestUse { repo, digest, tag, seq } => {
                 put(&mut out, 9, &[repo, digest, tag]);
                 out.extend_from_slice(&seq.to_be_bytes());
             }

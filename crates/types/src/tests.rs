@@ -11,12 +11,7 @@ fn header() -> Header {
         protocol: 1,
         chain_id: Digest([1; 32]),
         height: 7,
-        place: Place {
-            epoch: 0,
-            view: 9,
-            leader: [2; 32],
-            parent_view: 8,
-        },
+        place: Place { epoch: 0, view: 9, leader: [2; 32], parent_view: 8 },
         parent: Digest([3; 32]),
         timestamp_ms: 1_700_000_000_000,
         body_root: Body::default().root(),
@@ -39,10 +34,7 @@ fn decoding_refuses_trailing_bytes_and_truncation() {
     let mut longer = bytes.clone();
     longer.push(0);
     assert_eq!(decode::<Header>(&longer), Err(DecodeError));
-    assert_eq!(
-        decode::<Header>(&bytes[..bytes.len() - 1]),
-        Err(DecodeError)
-    );
+    assert_eq!(decode::<Header>(&bytes[..bytes.len() - 1]), Err(DecodeError));
 }
 
 #[test]
@@ -59,16 +51,8 @@ fn every_header_byte_is_bound_by_the_digest() {
 
 #[test]
 fn state_keys_of_one_prefix_never_run_into_another() {
-    let a = StateKey::Tag {
-        repo: "h/a",
-        tag: "b",
-    }
-    .encode();
-    let b = StateKey::Tag {
-        repo: "h/ab",
-        tag: "",
-    }
-    .encode();
+    let a = StateKey::Tag { repo: "h/a", tag: "b" }.encode();
+    let b = StateKey::Tag { repo: "h/ab", tag: "" }.encode();
     assert_ne!(a, b);
     let prefix = StateKey::prefix(7, &["h/a"]);
     assert!(a.starts_with(&prefix) && !b.starts_with(&prefix));
@@ -78,10 +62,7 @@ fn state_keys_of_one_prefix_never_run_into_another() {
 fn quorum_is_the_engines() {
     for (n, need) in [(1, 1), (4, 3), (5, 4), (6, 5), (7, 5), (10, 7), (13, 9)] {
         let members: Vec<CommitteeMember> = (0..n)
-            .map(|i| CommitteeMember {
-                consensus: [i; 32],
-                organisation: i.to_string(),
-            })
+            .map(|i| CommitteeMember { consensus: [i; 32], organisation: i.to_string() })
             .collect();
         assert_eq!(Committee { epoch: 0, members }.quorum(), need);
     }
@@ -99,15 +80,9 @@ fn names_are_rfc_1123_labels() {
 
 #[test]
 fn body_root_binds_space_and_order() {
-    let command = |b: u8| Command {
-        kind: 1,
-        bytes: vec![b],
-    };
+    let command = |b: u8| Command { kind: 1, bytes: vec![b] };
     let body = |space: &str, commands| Body {
-        segments: vec![Segment {
-            space: space.to_string(),
-            commands,
-        }],
+        segments: vec![Segment { space: space.to_string(), commands }],
     };
     let one = body("a", vec![command(1), command(2)]).root();
     assert_ne!(one, body("b", vec![command(1), command(2)]).root());

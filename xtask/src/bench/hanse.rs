@@ -48,14 +48,7 @@ impl Network {
     pub(super) fn start(binary: &Path, dir: &Path, base_port: u16) -> Result<Self, Failure> {
         process::output(
             Command::new(binary)
-                .args([
-                    "up",
-                    "--fresh",
-                    "--detach",
-                    "--base-port",
-                    &base_port.to_string(),
-                    "--dir",
-                ])
+                .args(["up", "--fresh", "--detach", "--base-port", &base_port.to_string(), "--dir"])
                 .arg(dir),
         )?;
         let path = dir.join("network.json");
@@ -68,16 +61,9 @@ impl Network {
         let say = || format!("could not read {}", path.display());
         let text = std::fs::read_to_string(&path).attempt(say)?;
         let description: Description = serde_json::from_str(&text).attempt(say)?;
-        network.pids = description
-            .members
-            .iter()
-            .map(|member| member.pid)
-            .collect();
-        let urls: Vec<String> = description
-            .members
-            .iter()
-            .map(|member| url(&member.http))
-            .collect();
+        network.pids = description.members.iter().map(|member| member.pid).collect();
+        let urls: Vec<String> =
+            description.members.iter().map(|member| url(&member.http)).collect();
         network.endpoints = urls.join(",");
         Ok(network)
     }
@@ -86,13 +72,7 @@ impl Network {
     pub(super) fn put(&self, clients: u32, puts: u64) -> Result<Side, Failure> {
         let before = self.used()?;
         let mut command = Command::new(&self.binary);
-        command.args([
-            "bench-client",
-            "--workload",
-            "put",
-            "--endpoint",
-            &self.endpoints,
-        ]);
+        command.args(["bench-client", "--workload", "put", "--endpoint", &self.endpoints]);
         for (name, value) in [
             ("--clients", u64::from(clients)),
             ("--total", puts),
@@ -115,18 +95,11 @@ impl Network {
     }
 
     fn used(&self) -> Result<Usage, Failure> {
-        self.pids.iter().try_fold(Usage::default(), |sum, pid| {
-            Ok(sum.plus(procfs::usage(*pid)?))
-        })
+        self.pids.iter().try_fold(Usage::default(), |sum, pid| Ok(sum.plus(procfs::usage(*pid)?)))
     }
 
     fn stop(&self) -> Result<(), Failure> {
-        process::output(
-            Command::new(&self.binary)
-                .args(["down", "--dir"])
-                .arg(&self.dir),
-        )
-        .map(drop)
+        process::output(Command::new(&self.binary).args(["down", "--dir"]).arg(&self.dir)).map(drop)
     }
 }
 

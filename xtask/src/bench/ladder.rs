@@ -73,29 +73,18 @@ pub(super) fn run(wish: &Wish) -> Result<(), Failure> {
         flushes.extend(machine::flushes(&wish.dir)?);
         let dir = wish.dir.join(format!("etcd-{round}"));
         let etcd = EtcdPeer::start_with(tools.clone(), &dir, PEER_PORT)?;
-        climb("etcd", round, &mut theirs, |clients, puts| {
-            peer::put(&etcd, clients, puts)
-        })?;
+        climb("etcd", round, &mut theirs, |clients, puts| peer::put(&etcd, clients, puts))?;
         drop(etcd);
         if let Some(binary) = &binary {
             let dir = wish.dir.join(format!("hanse-{round}"));
             let network = Network::start(binary, &dir, HANSE_PORT)?;
-            climb("hanse", round, &mut ours, |clients, puts| {
-                network.put(clients, puts)
-            })?;
+            climb("hanse", round, &mut ours, |clients, puts| network.put(clients, puts))?;
         }
     }
     fs::remove_dir_all(&wish.dir).attempt(|| format!("could not remove {}", wish.dir.display()))?;
-    let peer = Peer {
-        name: "etcd",
-        version,
-    };
-    let report = Report {
-        machine,
-        fsync_us: machine::percentiles(flushes),
-        peer,
-        rows: rows(theirs, ours),
-    };
+    let peer = Peer { name: "etcd", version };
+    let report =
+        Report { machine, fsync_us: machine::percentiles(flushes), peer, rows: rows(theirs, ours) };
     print(&report, wish.json)
 }
 
@@ -144,19 +133,9 @@ fn print(report: &Report, json: bool) -> Result<(), Failure> {
         say::say(serde_json::to_string_pretty(report).attempt(|| "could not write the report")?);
         return Ok(());
     }
-    say::say(format_args!(
-        "{:?}\nfsync µs {:?}",
-        report.machine, report.fsync_us
-    ));
+    say::say(format_args!("{:?}\nfsync µs {:?}", report.machine, report.fsync_us));
     let side = |side: &Side| {
-        let Side {
-            per_second,
-            p50_us,
-            p99_us,
-            cpu_us,
-            written_bytes,
-            ..
-        } = side;
+        let Side { per_second, p50_us, p99_us, cpu_us, written_bytes, .. } = side;
         format!(
             "{per_second:>8.0}/s {p50_us:>7.0} {p99_us:>8.0} µs  cpu {cpu_us:>5.0} µs  disk {written_bytes:>6.0} B"
         )
@@ -170,10 +149,7 @@ fn print(report: &Report, json: bool) -> Result<(), Failure> {
             side(&row.peer)
         ));
         if let (Some(hanse), Some(ratio)) = (&row.hanse, row.ratio) {
-            say::say(format_args!(
-                "           hanse       {}  ratio {ratio:.2}",
-                side(hanse)
-            ));
+            say::say(format_args!("           hanse       {}  ratio {ratio:.2}", side(hanse)));
         }
     }
     Ok(())

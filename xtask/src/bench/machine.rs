@@ -47,16 +47,12 @@ pub(super) fn describe() -> Result<Machine, Failure> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
         let line = text.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split_once(':'))
-            .map(|(_, value)| value.trim().to_owned())
+        line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let memory = field(&read("/proc/meminfo"), "MemTotal").unwrap_or_default();
     let kib: u64 = memory.trim_end_matches(" kB").parse().unwrap_or(0);
-    let load = read("/proc/loadavg")
-        .split(' ')
-        .next()
-        .and_then(|word| word.parse().ok());
+    let load = read("/proc/loadavg").split(' ').next().and_then(|word| word.parse().ok());
     Ok(Machine {
         cores,
         cpu: field(&read("/proc/cpuinfo"), "model name").unwrap_or_default(),
@@ -89,14 +85,9 @@ pub(super) fn percentiles(mut times: Vec<Duration>) -> Flush {
     times.sort_unstable();
     let at = |share: usize| {
         let index = (times.len() * share).div_ceil(100).saturating_sub(1);
-        times
-            .get(index)
-            .map_or(0.0, |time| time.as_secs_f64() * 1e6)
+        times.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e6)
     };
-    Flush {
-        p50: at(50),
-        p99: at(99),
-    }
+    Flush { p50: at(50), p99: at(99) }
 }
 
 /// One second of `openssl speed` on 16 KiB blocks.

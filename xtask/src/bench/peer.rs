@@ -18,18 +18,15 @@ pub(super) fn put(peer: &EtcdPeer, clients: u32, puts: u64) -> Result<Side, Fail
     let before = used(peer)?;
     let mut command = peer.tools().command("benchmark");
     command.args(["--endpoints", &peer.leader()?, "--precise"]);
-    for (name, value) in [
-        ("--clients", u64::from(clients)),
-        ("--conns", u64::from(connections(clients))),
-    ] {
+    for (name, value) in
+        [("--clients", u64::from(clients)), ("--conns", u64::from(connections(clients)))]
+    {
         command.args([name, &value.to_string()]);
     }
     command.arg("put");
-    for (name, value) in [
-        ("--total", puts),
-        ("--key-space-size", KEY_SPACE),
-        ("--val-size", VALUE_BYTES),
-    ] {
+    for (name, value) in
+        [("--total", puts), ("--key-space-size", KEY_SPACE), ("--val-size", VALUE_BYTES)]
+    {
         command.args([name, &value.to_string()]);
     }
     let said = process::output(&mut command)?;
@@ -43,19 +40,11 @@ pub(super) fn put(peer: &EtcdPeer, clients: u32, puts: u64) -> Result<Side, Fail
 }
 
 fn connections(clients: u32) -> u32 {
-    if clients <= 64 {
-        clients
-    } else {
-        (clients / CLIENTS_PER_CONNECTION).max(64)
-    }
+    if clients <= 64 { clients } else { (clients / CLIENTS_PER_CONNECTION).max(64) }
 }
 
 fn used(peer: &EtcdPeer) -> Result<Usage, Failure> {
-    peer.pids()
-        .into_iter()
-        .try_fold(Usage::default(), |sum, pid| {
-            Ok(sum.plus(procfs::usage(pid)?))
-        })
+    peer.pids().into_iter().try_fold(Usage::default(), |sum, pid| Ok(sum.plus(procfs::usage(pid)?)))
 }
 
 /// `Requests/sec:\t123.4`, `  50% in 0.0012 secs.`, `  99% in …`; any error in its distribution of errors is a failure.
@@ -64,10 +53,7 @@ pub(super) fn parse(said: &str) -> Option<Side> {
         return None;
     }
     let number = |text: &str| text.split_whitespace().next()?.parse::<f64>().ok();
-    let after = |mark: &str| {
-        said.lines()
-            .find_map(|line| number(line.trim().strip_prefix(mark)?))
-    };
+    let after = |mark: &str| said.lines().find_map(|line| number(line.trim().strip_prefix(mark)?));
     Some(Side {
         per_second: after("Requests/sec:")?,
         p50_us: after("50% in ")? * 1e6,

@@ -31,10 +31,8 @@ fn the_peers_summary_is_read() {
 #[test]
 fn a_summary_with_errors_or_without_a_rate_is_no_result() {
     assert!(
-        peer::parse(&format!(
-            "{BENCHMARK}\nError distribution:\n  [3]\tcontext deadline"
-        ))
-        .is_none()
+        peer::parse(&format!("{BENCHMARK}\nError distribution:\n  [3]\tcontext deadline"))
+            .is_none()
     );
     assert!(peer::parse("Latency distribution:\n  50% in 0.1 secs.\n").is_none());
 }
@@ -50,21 +48,12 @@ fn openssl_speed_is_read_and_the_sum_over_processes_wins() {
 fn percentiles_are_values_that_occurred() {
     let flush = machine::percentiles((1..=200).map(Duration::from_micros).collect());
     let wanted = serde_json::json!({"p50": 100.0, "p99": 198.0});
-    assert_eq!(
-        serde_json::to_value(&flush)
-            .expect("two numbers")
-            .to_string(),
-        wanted.to_string()
-    );
+    assert_eq!(serde_json::to_value(&flush).expect("two numbers").to_string(), wanted.to_string());
 }
 
 #[test]
 fn the_median_run_is_kept_whole() {
-    let run = |per_second, p50_us| Side {
-        per_second,
-        p50_us,
-        ..Side::default()
-    };
+    let run = |per_second, p50_us| Side { per_second, p50_us, ..Side::default() };
     let median =
         ladder::median(vec![run(3.0, 30.0), run(1.0, 10.0), run(2.0, 20.0)]).expect("three runs");
     assert!((median.p50_us - 20.0).abs() < f64::EPSILON);

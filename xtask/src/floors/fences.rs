@@ -41,10 +41,8 @@ pub(super) fn check(metadata: &Metadata, deny: &str) -> Result<Vec<String>, Fail
         if let Some(fence) =
             fence.filter(|fence| !fence.wrappers.iter().any(|wrapper| wrapper == user))
         {
-            findings.push(format!(
-                "{user} uses {used}, which deny.toml fences off: {}",
-                fence.reason
-            ));
+            findings
+                .push(format!("{user} uses {used}, which deny.toml fences off: {}", fence.reason));
         }
     }
     for package in &metadata.packages {
@@ -57,9 +55,8 @@ pub(super) fn check(metadata: &Metadata, deny: &str) -> Result<Vec<String>, Fail
         }
         match &package.license {
             Some(licence) if licence::meets(licence, &deny.licenses.allow) => {}
-            Some(licence) => findings.push(format!(
-                "{name} is licensed {licence}, which deny.toml does not allow"
-            )),
+            Some(licence) => findings
+                .push(format!("{name} is licensed {licence}, which deny.toml does not allow")),
             None => findings.push(format!("{name} names no licence")),
         }
     }

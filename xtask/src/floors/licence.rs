@@ -3,15 +3,9 @@
 /// Whether `expression` can be met with licences of `allowed` alone. What cannot be read is not met.
 pub(super) fn meets(expression: &str, allowed: &[String]) -> bool {
     // Before SPDX expressions, packages wrote MIT/Apache-2.0 for a choice.
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
-    let mut parser = Parser {
-        words: &words,
-        allowed,
-    };
+    let mut parser = Parser { words: &words, allowed };
     let met = parser.either();
     met == Some(true) && parser.words.is_empty()
 }

@@ -93,9 +93,8 @@ impl Metadata {
             serde_json::from_str(json).attempt(|| "cargo metadata is not as expected")?;
         for package in &mut metadata.packages {
             let manifest = Path::new(&package.manifest_path);
-            if let Some(folder) = manifest
-                .parent()
-                .and_then(|folder| folder.strip_prefix(root).ok())
+            if let Some(folder) =
+                manifest.parent().and_then(|folder| folder.strip_prefix(root).ok())
             {
                 package.folder = folder.to_string_lossy().into_owned();
             }
@@ -105,9 +104,7 @@ impl Metadata {
 
     /// Our own packages.
     pub(super) fn members(&self) -> impl Iterator<Item = &Package> {
-        self.packages
-            .iter()
-            .filter(|package| package.source.is_none())
+        self.packages.iter().filter(|package| package.source.is_none())
     }
 
     /// Our packages that `from` depends on.
@@ -115,13 +112,10 @@ impl Metadata {
         &'a self,
         from: &'a Package,
     ) -> impl Iterator<Item = (&'a Package, Kind)> {
-        from.dependencies
-            .iter()
-            .filter(|on| on.path.is_some())
-            .filter_map(|on| {
-                let to = self.members().find(|member| member.name == on.name)?;
-                Some((to, on.kind.unwrap_or_default()))
-            })
+        from.dependencies.iter().filter(|on| on.path.is_some()).filter_map(|on| {
+            let to = self.members().find(|member| member.name == on.name)?;
+            Some((to, on.kind.unwrap_or_default()))
+        })
     }
 
     /// Others' packages that `from` depends on itself, with kind and whether only some feature wants it, sorted.
@@ -143,10 +137,7 @@ impl Metadata {
             .collect();
         let name = |id: &str| names.get(id).copied().unwrap_or_default();
         let ships = |edge: &Edge| {
-            let mut kinds = edge
-                .dep_kinds
-                .iter()
-                .map(|reason| reason.kind.unwrap_or_default());
+            let mut kinds = edge.dep_kinds.iter().map(|reason| reason.kind.unwrap_or_default());
             kinds.any(|kind| kind != Kind::Dev)
         };
         let mut pairs = Vec::new();

@@ -24,13 +24,10 @@ fn workspace_of(
 ) -> Metadata {
     let mut packages = Vec::new();
     for name in OURS {
-        let on = edges
-            .iter()
-            .filter(|(from, _)| *from == name)
-            .map(|(_, to)| {
-                let path = OURS.contains(to).then(|| format!("/w/{to}"));
-                json!({"name": to, "kind": kind, "optional": false, "path": path})
-            });
+        let on = edges.iter().filter(|(from, _)| *from == name).map(|(_, to)| {
+            let path = OURS.contains(to).then(|| format!("/w/{to}"));
+            json!({"name": to, "kind": kind, "optional": false, "path": path})
+        });
         let on: Vec<_> = on.collect();
         packages.push(
             json!({"id": name, "name": name, "version": "0.1.0", "license": null, "source": null,
@@ -38,10 +35,8 @@ fn workspace_of(
         );
     }
     for (name, source, licence) in outside {
-        packages.push(
-            json!({"id": name, "name": name, "version": "1.0.0", "license": licence,
-            "source": source, "manifest_path": "/r/Cargo.toml", "dependencies": []}),
-        );
+        packages.push(json!({"id": name, "name": name, "version": "1.0.0", "license": licence,
+            "source": source, "manifest_path": "/r/Cargo.toml", "dependencies": []}));
     }
     let node = |(from, to): &(&str, &str)| json!({"id": from, "deps": [{"pkg": to, "dep_kinds": [{"kind": kind}]}]});
     let nodes: Vec<_> = edges.iter().map(node).collect();
@@ -60,22 +55,13 @@ fn crossed(edges: &[(&str, &str)]) -> usize {
 #[test]
 fn the_plan_is_read_off_the_comments() {
     let plan = floor_plan(MANIFEST);
-    let floors: Vec<_> = plan
-        .iter()
-        .map(|(name, place)| (name.as_str(), place.floor))
-        .collect();
-    assert_eq!(
-        floors,
-        [("a", Some(0)), ("b", Some(0)), ("c", Some(1)), ("x", None)]
-    );
+    let floors: Vec<_> = plan.iter().map(|(name, place)| (name.as_str(), place.floor)).collect();
+    assert_eq!(floors, [("a", Some(0)), ("b", Some(0)), ("c", Some(1)), ("x", None)]);
 }
 
 #[test]
 fn edges_lead_down() {
-    assert_eq!(
-        crossed(&[("c", "a"), ("b", "a"), ("x", "c"), ("x", "a")]),
-        0
-    );
+    assert_eq!(crossed(&[("c", "a"), ("b", "a"), ("x", "c"), ("x", "a")]), 0);
     for up in [("a", "c"), ("a", "b"), ("a", "x"), ("c", "x")] {
         assert_eq!(crossed(&[up]), 1, "{up:?}");
     }

@@ -4,13 +4,9 @@ use super::*;
 
 fn shell(script: &str, limit: Duration) -> (Ending, Vec<String>) {
     let mut lines = Vec::new();
-    let ending = run(
-        Command::new("sh").args(["-c", script]),
-        limit,
-        &mut |line| {
-            lines.push(line.to_owned());
-        },
-    )
+    let ending = run(Command::new("sh").args(["-c", script]), limit, &mut |line| {
+        lines.push(line.to_owned());
+    })
     .expect("sh is everywhere");
     (ending, lines)
 }
@@ -41,11 +37,7 @@ fn is_zombie(pid: u32) -> bool {
 #[test]
 fn a_missing_program_is_named() {
     let failure = succeed(&mut Command::new("hanse-no-such-program")).expect_err("there is none");
-    assert!(
-        failure
-            .chain()
-            .contains("could not start hanse-no-such-program")
-    );
+    assert!(failure.chain().contains("could not start hanse-no-such-program"));
 }
 
 #[test]

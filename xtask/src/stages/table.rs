@@ -15,12 +15,7 @@ pub(super) const STAGES: &[Stage] = &[
         needs: NONE,
         work: Work::Program(&["cargo", "fmt", "--all", "--check"]),
     },
-    Stage {
-        name: "tidy",
-        minutes: 2,
-        needs: NONE,
-        work: Work::Check(|| tidy::task(false)),
-    },
+    Stage { name: "tidy", minutes: 2, needs: NONE, work: Work::Check(|| tidy::task(false)) },
     Stage {
         // Also finds a lock file that does not match the manifests.
         name: "fetch",
@@ -28,12 +23,7 @@ pub(super) const STAGES: &[Stage] = &[
         needs: NONE,
         work: Work::Program(&["cargo", "fetch", "--locked", "--target", "{host}"]),
     },
-    Stage {
-        name: "floors",
-        minutes: 2,
-        needs: NONE,
-        work: Work::Check(|| floors::task(false)),
-    },
+    Stage { name: "floors", minutes: 2, needs: NONE, work: Work::Check(|| floors::task(false)) },
     Stage {
         name: "clippy",
         minutes: 25,

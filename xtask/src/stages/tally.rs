@@ -12,19 +12,11 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) const fn pass() -> Self {
-        Self {
-            passed: 1,
-            failed: 0,
-            skipped: 0,
-        }
+        Self { passed: 1, failed: 0, skipped: 0 }
     }
 
     pub(super) const fn failure() -> Self {
-        Self {
-            passed: 0,
-            failed: 1,
-            skipped: 0,
-        }
+        Self { passed: 0, failed: 1, skipped: 0 }
     }
 
     pub(super) const fn plus(self, other: Self) -> Self {
@@ -59,11 +51,7 @@ impl Tally {
             };
             *place = Some(part.split_once(' ')?.0.parse::<u64>().ok()?);
         }
-        Some(Self {
-            passed: passed?,
-            failed: failed?,
-            skipped: skipped.unwrap_or(0),
-        })
+        Some(Self { passed: passed?, failed: failed?, skipped: skipped.unwrap_or(0) })
     }
 }
 

@@ -5,11 +5,7 @@ use super::*;
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn tally(passed: u64, failed: u64, skipped: u64) -> Tally {
-    Tally {
-        passed,
-        failed,
-        skipped,
-    }
+    Tally { passed, failed, skipped }
 }
 
 #[test]
@@ -17,17 +13,8 @@ fn cargo_and_plain_lines_are_counted_and_others_are_not() {
     let cargo = "test result: FAILED. 12 passed; 2 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s";
     assert_eq!(Tally::read(cargo), Some(tally(12, 2, 1)));
     assert_eq!(Tally::read("130 passed, 0 failed"), Some(tally(130, 0, 0)));
-    assert_eq!(
-        Tally::read("5 passed, 0 failed, 2 skipped"),
-        Some(tally(5, 0, 2))
-    );
-    for other in [
-        "",
-        "passed",
-        "3 passed",
-        "x passed, 0 failed",
-        "3 passed, 0 failed, hurrah",
-    ] {
+    assert_eq!(Tally::read("5 passed, 0 failed, 2 skipped"), Some(tally(5, 0, 2)));
+    for other in ["", "passed", "3 passed", "x passed, 0 failed", "3 passed, 0 failed, hurrah"] {
         assert_eq!(Tally::read(other), None, "{other:?}");
     }
 }
@@ -55,10 +42,7 @@ fn a_stage_out_of_time_or_ended_by_a_signal_has_failed() {
 
 #[test]
 fn a_passing_program_that_counts_nothing_is_one_test() {
-    assert_eq!(
-        judge(Ending::Code(Some(0)), Tally::default(), MINUTE),
-        (Tally::pass(), None)
-    );
+    assert_eq!(judge(Ending::Code(Some(0)), Tally::default(), MINUTE), (Tally::pass(), None));
 }
 
 #[test]
@@ -69,18 +53,10 @@ fn fail_fast_counts_the_stages_it_left_out_as_failures() {
         needs: &[],
         work: Work::Check(|| Ok(vec!["a finding made by the test of this runner".to_owned()])),
     };
-    let good = Stage {
-        name: "good",
-        minutes: 1,
-        needs: &[],
-        work: Work::Check(|| Ok(Vec::new())),
-    };
+    let good = Stage { name: "good", minutes: 1, needs: &[], work: Work::Check(|| Ok(Vec::new())) };
     let failed = |fail_fast| {
         let outcomes = all(&[&bad, &good], fail_fast);
-        outcomes
-            .iter()
-            .map(|outcome| outcome.tally.failed)
-            .sum::<u64>()
+        outcomes.iter().map(|outcome| outcome.tally.failed).sum::<u64>()
     };
     assert_eq!(failed(true), 2);
     assert_eq!(failed(false), 1);

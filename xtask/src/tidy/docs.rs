@@ -25,15 +25,9 @@ pub(super) fn titles(tree: &Tree) -> Vec<Finding> {
         .map(|path| Finding::new(path, 1, "is missing"))
         .collect();
     for (path, text) in tree.ending(".md") {
-        let titles = prose(text)
-            .filter(|(_, line)| line.starts_with("# "))
-            .count();
+        let titles = prose(text).filter(|(_, line)| line.starts_with("# ")).count();
         if titles != 1 {
-            findings.push(Finding::new(
-                path,
-                1,
-                format!("{titles} titles; a page has one `# `"),
-            ));
+            findings.push(Finding::new(path, 1, format!("{titles} titles; a page has one `# `")));
         }
     }
     findings
@@ -79,11 +73,8 @@ fn broken(tree: &Tree, from: &str, text: &str, target: &str) -> Option<String> {
             _ => return Some(format!("links to {target}, which is not there")),
         },
     };
-    let text = if file.is_empty() {
-        text
-    } else {
-        tree.texts.get(&path).map_or("", String::as_str)
-    };
+    let text =
+        if file.is_empty() { text } else { tree.texts.get(&path).map_or("", String::as_str) };
     let headed =
         anchor.is_empty() || !path.ends_with(".md") || headings(text).any(|slug| slug == anchor);
     (!headed).then(|| format!("links to {target}; {path} has no such heading"))
@@ -105,16 +96,14 @@ fn resolve(from: &str, file: &str) -> Option<String> {
 
 /// The anchors that hosts of Markdown give to headings: lower case, punctuation dropped, blanks to dashes.
 fn headings(text: &str) -> impl Iterator<Item = String> {
-    prose(text)
-        .filter(|(_, line)| line.starts_with('#'))
-        .map(|(_, line)| {
-            let title = line.trim_start_matches('#').trim();
-            title
-                .chars()
-                .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
-                .flat_map(|c| if c == ' ' { '-' } else { c }.to_lowercase())
-                .collect()
-        })
+    prose(text).filter(|(_, line)| line.starts_with('#')).map(|(_, line)| {
+        let title = line.trim_start_matches('#').trim();
+        title
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+            .flat_map(|c| if c == ' ' { '-' } else { c }.to_lowercase())
+            .collect()
+    })
 }
 
 /// Every decision record cited exists.
@@ -155,10 +144,7 @@ pub(super) fn invariants(tree: &Tree) -> Vec<Finding> {
         }
         count += 1;
         let mut paragraph = (*words).to_owned();
-        for (_, more) in lines[at + 1..]
-            .iter()
-            .take_while(|(_, more)| !ends_paragraph(more))
-        {
+        for (_, more) in lines[at + 1..].iter().take_while(|(_, more)| !ends_paragraph(more)) {
             paragraph.push(' ');
             paragraph.push_str(more.trim());
         }
@@ -171,11 +157,7 @@ pub(super) fn invariants(tree: &Tree) -> Vec<Finding> {
             ));
         }
         for name in named.iter().filter(|name| !tests.contains(name)) {
-            findings.push(Finding::new(
-                ARCHITECTURE,
-                *line,
-                format!("no test is called {name}"),
-            ));
+            findings.push(Finding::new(ARCHITECTURE, *line, format!("no test is called {name}")));
         }
     }
     if count == 0 {
@@ -185,9 +167,7 @@ pub(super) fn invariants(tree: &Tree) -> Vec<Finding> {
 }
 
 fn is_invariant(line: &str) -> bool {
-    line.trim_start()
-        .trim_start_matches("- ")
-        .starts_with("**Invariant")
+    line.trim_start().trim_start_matches("- ").starts_with("**Invariant")
 }
 
 fn ends_paragraph(line: &str) -> bool {
@@ -197,9 +177,8 @@ fn ends_paragraph(line: &str) -> bool {
 
 /// All names in backticks after `test:` or `tests:`; of a path the last part.
 fn named_tests(paragraph: &str) -> Vec<String> {
-    let Some((_, after)) = paragraph
-        .split_once("test: ")
-        .or_else(|| paragraph.split_once("tests: "))
+    let Some((_, after)) =
+        paragraph.split_once("test: ").or_else(|| paragraph.split_once("tests: "))
     else {
         return Vec::new();
     };

@@ -24,17 +24,12 @@ fn ties(page: &str) -> impl Iterator<Item = Tie<'_>> {
     page.lines().enumerate().filter_map(|(at, line)| {
         let words = line.trim().strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
         let (path, hash) = words.split_once(" sha256:").unwrap_or((words, ""));
-        Some(Tie {
-            line: at + 1,
-            path,
-            hash,
-        })
+        Some(Tie { line: at + 1, path, hash })
     })
 }
 
 fn pages(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
-    tree.ending(".md")
-        .filter(|(path, _)| path.starts_with(PAGES))
+    tree.ending(".md").filter(|(path, _)| path.starts_with(PAGES))
 }
 
 fn hash(source: &str) -> String {

@@ -3,11 +3,8 @@
 /// The same text with every comment, string and character literal turned into blanks, line by line. What is left is
 /// code, at its old place.
 pub(super) fn code_only(text: &str) -> String {
-    let mut lexer = Lexer {
-        chars: text.chars().collect(),
-        at: 0,
-        out: String::with_capacity(text.len()),
-    };
+    let mut lexer =
+        Lexer { chars: text.chars().collect(), at: 0, out: String::with_capacity(text.len()) };
     while lexer.step() {}
     lexer.out
 }

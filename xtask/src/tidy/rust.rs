@@ -24,21 +24,13 @@ pub(super) fn files(tree: &Tree) -> Vec<Finding> {
             ));
         }
         if path.ends_with("/mod.rs") {
-            findings.push(Finding::new(
-                path,
-                1,
-                "write foo.rs beside foo/, not foo/mod.rs",
-            ));
+            findings.push(Finding::new(path, 1, "write foo.rs beside foo/, not foo/mod.rs"));
         }
         findings.extend(length(tree, path, text.lines().count()));
     }
     for (line, path, _) in allowed(tree) {
         if !tree.texts.contains_key(path) {
-            findings.push(Finding::new(
-                ALLOW,
-                line,
-                format!("{path} is gone; drop its line"),
-            ));
+            findings.push(Finding::new(ALLOW, line, format!("{path} is gone; drop its line")));
         }
     }
     findings
@@ -47,27 +39,18 @@ pub(super) fn files(tree: &Tree) -> Vec<Finding> {
 fn length(tree: &Tree, path: &str, lines: usize) -> Option<Finding> {
     let entry = allowed(tree).find(|(_, allowed, _)| *allowed == path);
     match entry {
-        None if lines > FILE_LINES => Some(Finding::new(
-            path,
-            lines,
-            format!("{lines} lines; at most {FILE_LINES}"),
-        )),
+        None if lines > FILE_LINES => {
+            Some(Finding::new(path, lines, format!("{lines} lines; at most {FILE_LINES}")))
+        }
         Some((_, _, most)) if lines > most => Some(Finding::new(
             path,
             lines,
             format!("{lines} lines; {ALLOW} has {most}, which may only shrink"),
         )),
         Some((at, _, most)) if lines < most => {
-            let now = if lines > FILE_LINES {
-                format!("write {lines}")
-            } else {
-                "drop it".to_owned()
-            };
-            Some(Finding::new(
-                ALLOW,
-                at,
-                format!("{path} shrank to {lines} lines; {now}"),
-            ))
+            let now =
+                if lines > FILE_LINES { format!("write {lines}") } else { "drop it".to_owned() };
+            Some(Finding::new(ALLOW, at, format!("{path} shrank to {lines} lines; {now}")))
         }
         _ => None,
     }
@@ -162,10 +145,7 @@ pub(super) fn unfinished(tree: &Tree) -> Vec<Finding> {
             if line.contains("todo!") || line.contains("unimplemented!") {
                 findings.push(Finding::new(path, at + 1, "a stub is not called done"));
             }
-            let words = line
-                .trim()
-                .trim_start_matches("pub ")
-                .trim_start_matches("pub(crate) ");
+            let words = line.trim().trim_start_matches("pub ").trim_start_matches("pub(crate) ");
             let inline = words.starts_with("mod ") && words.contains('{');
             if inline && (testing || words.starts_with("mod tests")) {
                 findings.push(Finding::new(
@@ -190,10 +170,7 @@ pub(super) fn tests(tree: &Tree) -> Vec<String> {
         for line in code_only(text).lines().map(str::trim) {
             let words = line.trim_start_matches("pub ").trim_start_matches("async ");
             if let Some(rest) = words.strip_prefix("fn ") {
-                let name = rest
-                    .chars()
-                    .take_while(|c| c.is_alphanumeric() || *c == '_')
-                    .collect();
+                let name = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 if marked {
                     names.push(name);
                 }

@@ -13,10 +13,7 @@ fn tree(files: &[(&str, &str)]) -> Tree {
 /// What a rule says of a tree, as `line what` without the path.
 fn said(rule: fn(&Tree) -> Vec<Finding>, files: &[(&str, &str)]) -> Vec<String> {
     let found = rule(&tree(files));
-    found
-        .iter()
-        .map(|found| format!("{} {}", found.line, found.what))
-        .collect()
+    found.iter().map(|found| format!("{} {}", found.line, found.what)).collect()
 }
 
 #[test]
@@ -28,10 +25,7 @@ fn this_repository_keeps_its_house_rules() {
 #[test]
 fn code_is_told_from_comments_and_literals() {
     let text = "a/*b/*c*/d*/e\"f\\\"g\"h'i'j<'k>'\\''l r#\"m\"n\"#o // p\nq br\"r\" s_r\"t\"";
-    let code: String = code_only(text)
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .collect();
+    let code: String = code_only(text).chars().filter(|c| !c.is_whitespace()).collect();
     assert_eq!(code, "aehj<'k>loqs_r");
     assert_eq!(code_only(text).lines().count(), 2);
 }
@@ -67,11 +61,8 @@ fn long_functions_are_refused_and_comments_in_them_are_free() {
     assert_eq!(long, ["2 fn f has 71 lines; at most 70"]);
     assert!(said(rust::functions, &[("a.rs", &function(&comments))]).is_empty());
     assert!(
-        said(
-            rust::functions,
-            &[("a.rs", "trait T { fn f(&self); }\ntype F = fn (u8);")]
-        )
-        .is_empty()
+        said(rust::functions, &[("a.rs", "trait T { fn f(&self); }\ntype F = fn (u8);")])
+            .is_empty()
     );
 }
 
@@ -79,43 +70,21 @@ fn long_functions_are_refused_and_comments_in_them_are_free() {
 fn stubs_and_marks_for_later_are_refused() {
     let mark = concat!("//! A.\n// FIX", "ME\n");
     assert_eq!(said(rust::unfinished, &[("a.rs", mark)]).len(), 1);
-    assert_eq!(
-        said(rust::unfinished, &[("a.rs", "fn f() { todo!() }")]).len(),
-        1
-    );
+    assert_eq!(said(rust::unfinished, &[("a.rs", "fn f() { todo!() }")]).len(), 1);
     assert!(
-        said(
-            rust::unfinished,
-            &[("a.rs", "// todo! is refused\nlet a = \"todo!\";")]
-        )
-        .is_empty()
+        said(rust::unfinished, &[("a.rs", "// todo! is refused\nlet a = \"todo!\";")]).is_empty()
     );
 }
 
 #[test]
 fn tests_inside_the_tested_file_are_refused() {
+    assert_eq!(said(rust::unfinished, &[("a.rs", "#[cfg(test)]\nmod tests {\n}")]).len(), 1);
     assert_eq!(
-        said(
-            rust::unfinished,
-            &[("a.rs", "#[cfg(test)]\nmod tests {\n}")]
-        )
-        .len(),
-        1
-    );
-    assert_eq!(
-        said(
-            rust::unfinished,
-            &[("a.rs", "#[cfg(test)]\n#[rustfmt::skip]\nmod x {\n}")]
-        )
-        .len(),
+        said(rust::unfinished, &[("a.rs", "#[cfg(test)]\n#[rustfmt::skip]\nmod x {\n}")]).len(),
         1
     );
     assert!(
-        said(
-            rust::unfinished,
-            &[("a.rs", "#[cfg(test)]\nmod tests;\nmod wire {\n}")]
-        )
-        .is_empty()
+        said(rust::unfinished, &[("a.rs", "#[cfg(test)]\nmod tests;\nmod wire {\n}")]).is_empty()
     );
 }
 
@@ -123,20 +92,11 @@ fn tests_inside_the_tested_file_are_refused() {
 fn registry_hosts_and_paths_of_one_machine_are_refused() {
     let host = format!("see {}\n", concat!("pypi", ".org"));
     assert_eq!(said(words::forbidden, &[("docs/a.md", &host)]).len(), 1);
-    assert!(
-        said(
-            words::forbidden,
-            &[("Cargo.lock", &host), ("a.md", "docker.io")]
-        )
-        .is_empty()
-    );
+    assert!(said(words::forbidden, &[("Cargo.lock", &host), ("a.md", "docker.io")]).is_empty());
 }
 
-const ROOT: [(&str, &str); 3] = [
-    ("README.md", "# A"),
-    ("ARCHITECTURE.md", "# B"),
-    ("STYLE.md", "# C"),
-];
+const ROOT: [(&str, &str); 3] =
+    [("README.md", "# A"), ("ARCHITECTURE.md", "# B"), ("STYLE.md", "# C")];
 
 #[test]
 fn a_page_has_one_title_and_the_root_has_its_pages() {
@@ -145,28 +105,16 @@ fn a_page_has_one_title_and_the_root_has_its_pages() {
     files.push(("d.md", "# D\n```\n# no title\n```\n"));
     assert!(said(docs::titles, &files).is_empty());
     files.push(("e.md", "# E\n# F\n"));
-    assert_eq!(
-        said(docs::titles, &files),
-        ["1 2 titles; a page has one `# `"]
-    );
+    assert_eq!(said(docs::titles, &files), ["1 2 titles; a page has one `# `"]);
 }
 
 #[test]
 fn links_resolve_to_files_and_headings() {
     let page = |link: &str| {
         let text = format!("# A\n## Two words, here\n[x]({link})\n");
-        said(
-            docs::links,
-            &[("docs/a.md", &text), ("b.md", "# B\n## `c` d\n")],
-        )
+        said(docs::links, &[("docs/a.md", &text), ("b.md", "# B\n## `c` d\n")])
     };
-    for good in [
-        "../b.md",
-        "a.md#two-words-here",
-        "#a",
-        "../b.md#c-d",
-        "https://example.com/x",
-    ] {
+    for good in ["../b.md", "a.md#two-words-here", "#a", "../b.md#c-d", "https://example.com/x"] {
         assert!(page(good).is_empty(), "{good}: {:?}", page(good));
     }
     for bad in ["b.md", "#c", "../b.md#e", "../../b.md"] {
@@ -179,31 +127,17 @@ fn a_cited_decision_must_be_written() {
     let cites = concat!("//! AD", "R-0007\n");
     assert_eq!(said(docs::citations, &[("a.rs", cites)]).len(), 1);
     assert!(
-        said(
-            docs::citations,
-            &[
-                ("a.rs", cites),
-                (concat!("docs/ad", "r/0007-name.md"), "# 7")
-            ]
-        )
-        .is_empty()
+        said(docs::citations, &[("a.rs", cites), (concat!("docs/ad", "r/0007-name.md"), "# 7")])
+            .is_empty()
     );
 }
 
 #[test]
 fn an_invariant_names_a_test_that_exists() {
     let code = "//! A.\n#[test]\n#[should_panic]\nfn one() {}\n#[tokio::test]\nasync fn two() {}\nfn three() {}\n";
-    let page = |text: &str| {
-        said(
-            docs::invariants,
-            &[("a.rs", code), ("ARCHITECTURE.md", text)],
-        )
-    };
+    let page = |text: &str| said(docs::invariants, &[("a.rs", code), ("ARCHITECTURE.md", text)]);
     assert!(page("# A\n- **Invariant**: x\n  y. test: `room::one`, `two`\n").is_empty());
-    assert_eq!(
-        page("# A\n**Invariant** x. test: `three`\n"),
-        ["2 no test is called three"]
-    );
+    assert_eq!(page("# A\n**Invariant** x. test: `three`\n"), ["2 no test is called three"]);
     assert_eq!(page("# A\n**Invariant** x.\n\ntest: `one`\n").len(), 1);
     assert_eq!(page("# A\n"), ["1 states no **Invariant**"]);
 }
@@ -212,18 +146,12 @@ fn an_invariant_names_a_test_that_exists() {
 fn a_format_page_follows_its_source() {
     let page = |hash: &str| {
         let text = format!("# P\n<!-- source: a.rs sha256:{hash} -->\n");
-        said(
-            formats::stale,
-            &[("docs/formats/p.md", &text), ("a.rs", "abc")],
-        )
+        said(formats::stale, &[("docs/formats/p.md", &text), ("a.rs", "abc")])
     };
     // FIPS 180-4, the hash of "abc".
     assert!(page("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad").is_empty());
     assert!(page("00")[0].contains("a.rs changed"));
-    assert_eq!(
-        said(formats::stale, &[("docs/formats/p.md", "# P\n")]).len(),
-        1
-    );
+    assert_eq!(said(formats::stale, &[("docs/formats/p.md", "# P\n")]).len(), 1);
 }
 
 #[test]

@@ -51,11 +51,7 @@ impl Tree {
     fn add(&mut self, file: &Path, path: String) -> Result<(), Failure> {
         let say = || format!("could not read {}", file.display());
         let large = fs::metadata(file).attempt(say)?.len() > LARGEST_TEXT;
-        let text = if large {
-            None
-        } else {
-            String::from_utf8(fs::read(file).attempt(say)?).ok()
-        };
+        let text = if large { None } else { String::from_utf8(fs::read(file).attempt(say)?).ok() };
         match text {
             Some(text) => drop(self.texts.insert(path, text)),
             None => self.others.push(path),

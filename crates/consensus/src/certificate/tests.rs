@@ -39,10 +39,7 @@ fn forged(block: &Block, ranks: &[usize]) -> (Forged, Vec<ConsensusKey>) {
         bitmap: ranks.iter().map(|rank| 1 << rank).sum(),
         signatures: Vec::new(),
     };
-    forged.signatures = ranks
-        .iter()
-        .map(|rank| forged.sign(&CHAIN, &keys[*rank]))
-        .collect();
+    forged.signatures = ranks.iter().map(|rank| forged.sign(&CHAIN, &keys[*rank])).collect();
     (forged, keys)
 }
 
@@ -79,11 +76,7 @@ fn three_of_four_are_a_quorum_and_fewer_are_none() {
         (&[], false),
     ] {
         let bytes = forged(&block, ranks).0.encode();
-        let expected = if counts {
-            Ok(ranks.len())
-        } else {
-            Err(ProofError::Quorum)
-        };
+        let expected = if counts { Ok(ranks.len()) } else { Err(ProofError::Quorum) };
         let (ours, theirs) = verdicts(&bytes, &committee);
         // The engine does not even read a certificate without signatures; we may say either.
         if ranks.is_empty() {
@@ -140,24 +133,12 @@ fn another_epoch_view_block_or_chain_is_refused() {
     }
     let mut epoch = good.clone();
     epoch.epoch += 1;
-    epoch.signatures = keys[..3]
-        .iter()
-        .map(|key| epoch.sign(&CHAIN, key))
-        .collect();
+    epoch.signatures = keys[..3].iter().map(|key| epoch.sign(&CHAIN, key)).collect();
     // Signed by a quorum, but not as this epoch's committee.
-    assert_eq!(
-        verdicts(&epoch.encode(), &committee).0,
-        Err(ProofError::Epoch)
-    );
+    assert_eq!(verdicts(&epoch.encode(), &committee).0, Err(ProofError::Epoch));
     let mut chain = good;
-    chain.signatures = keys[..3]
-        .iter()
-        .map(|key| chain.sign(&Digest([8; 32]), key))
-        .collect();
-    assert_eq!(
-        verdicts(&chain.encode(), &committee),
-        (Err(ProofError::Signature), false)
-    );
+    chain.signatures = keys[..3].iter().map(|key| chain.sign(&Digest([8; 32]), key)).collect();
+    assert_eq!(verdicts(&chain.encode(), &committee), (Err(ProofError::Signature), false));
 }
 
 #[test]

@@ -11,12 +11,7 @@ fn block(body: Body) -> Block {
         protocol: 1,
         chain_id: Id([1; 32]),
         height: 7,
-        place: Place {
-            epoch: 0,
-            view: 9,
-            leader: leader(),
-            parent_view: 8,
-        },
+        place: Place { epoch: 0, view: 9, leader: leader(), parent_view: 8 },
         parent: Id([3; 32]),
         timestamp_ms: 1_700_000_000_000,
         body_root: body.root(),
@@ -40,19 +35,8 @@ fn leader() -> [u8; 32] {
 }
 
 fn body(sizes: &[usize]) -> Body {
-    let commands = sizes
-        .iter()
-        .map(|n| Command {
-            kind: 1,
-            bytes: vec![7; *n],
-        })
-        .collect();
-    Body {
-        segments: vec![Segment {
-            space: "a".into(),
-            commands,
-        }],
-    }
+    let commands = sizes.iter().map(|n| Command { kind: 1, bytes: vec![7; *n] }).collect();
+    Body { segments: vec![Segment { space: "a".into(), commands }] }
 }
 
 fn framed(bytes: Vec<u8>) -> Bytes {

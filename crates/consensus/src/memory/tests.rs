@@ -10,15 +10,9 @@ fn four_members_fit_the_idle_goal() {
     assert!(bound.reserved_bytes < bound.ordinary_bytes && bound.ordinary_bytes < bound.most_bytes);
     assert_eq!(bound.channels.len(), 6);
     // Burst 256 of votes, four members, three peer sets.
-    assert_eq!(
-        (bound.channels[0].name, bound.channels[0].slots),
-        ("votes", 256 * 4 * 3)
-    );
+    assert_eq!((bound.channels[0].name, bound.channels[0].slots), ("votes", 256 * 4 * 3));
     let told = bound.to_string();
-    assert!(
-        told.contains("MiB reserved") && told.contains("gossip 1536"),
-        "{told}"
-    );
+    assert!(told.contains("MiB reserved") && told.contains("gossip 1536"), "{told}");
 }
 
 #[test]

@@ -50,9 +50,7 @@ pub(super) fn params() -> ChainParams {
 
 /// Keys sorted as a committee lists them.
 pub(super) fn keys(n: u8) -> Vec<ConsensusKey> {
-    let mut keys: Vec<_> = (0..n)
-        .map(|i| ConsensusKey::from_seed_bytes([i + 1; 32]))
-        .collect();
+    let mut keys: Vec<_> = (0..n).map(|i| ConsensusKey::from_seed_bytes([i + 1; 32])).collect();
     keys.sort_by_key(ConsensusKey::public);
     keys
 }
@@ -61,10 +59,7 @@ pub(super) fn committee(keys: &[ConsensusKey]) -> Committee {
     let members = keys
         .iter()
         .enumerate()
-        .map(|(i, key)| CommitteeMember {
-            consensus: key.public(),
-            organisation: format!("o{i}"),
-        })
+        .map(|(i, key)| CommitteeMember { consensus: key.public(), organisation: format!("o{i}") })
         .collect();
     Committee { epoch: 0, members }
 }
@@ -74,9 +69,7 @@ pub(super) fn run<T, F>(seed: u64, scenario: impl FnOnce(Cluster) -> F) -> T
 where
     F: Future<Output = T>,
 {
-    let config = deterministic::Config::default()
-        .with_seed(seed)
-        .with_timeout(Some(LIMIT));
+    let config = deterministic::Config::default().with_seed(seed).with_timeout(Some(LIMIT));
     deterministic::Runner::new(config).start(|context| async move {
         let keys = keys(4);
         let public: Vec<_> = keys.iter().map(ConsensusKey::public).collect();
@@ -166,20 +159,14 @@ impl Cluster {
     pub(super) async fn start_config(&mut self, i: usize, config: Config, app: Fake) {
         assert!(self.members[i].is_none());
         let app = Arc::new(app);
-        let channels = simulated_channels(&self.oracle, &self.keys[i].public())
-            .await
-            .unwrap();
+        let channels = simulated_channels(&self.oracle, &self.keys[i].public()).await.unwrap();
         let (ready, started) = oneshot::channel();
         self.starts += 1;
-        let context = self
-            .context
-            .child("member")
-            .with_attribute("start", self.starts);
+        let context = self.context.child("member").with_attribute("start", self.starts);
         let application = app.clone();
         let task = context.spawn(move |context| async move {
-            let started = start(context.child("consensus"), config, channels, application)
-                .await
-                .unwrap();
+            let started =
+                start(context.child("consensus"), config, channels, application).await.unwrap();
             drop(ready.send(started.handle));
             let part = started.ended.await;
             tracing::debug!(part, "member ended");
@@ -245,10 +232,6 @@ impl Cluster {
 
 impl Member {
     pub(super) async fn reach(&self, height: u64) {
-        self.handle
-            .heights()
-            .wait_for(|h| *h >= height)
-            .await
-            .unwrap();
+        self.handle.heights().wait_for(|h| *h >= height).await.unwrap();
     }
 }

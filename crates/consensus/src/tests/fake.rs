@@ -38,14 +38,7 @@ pub(super) struct State {
 
 impl Fake {
     pub(super) fn new(chain_id: Digest) -> Self {
-        let genesis = Arc::new(block(
-            chain_id,
-            0,
-            None,
-            Digest([0; 32]),
-            1,
-            Body::default(),
-        ));
+        let genesis = Arc::new(block(chain_id, 0, None, Digest([0; 32]), 1, Body::default()));
         let digest = genesis.header.digest();
         let state = State {
             tip: (0, digest),
@@ -96,10 +89,7 @@ impl State {
 
     fn knows(&self, digest: &Digest) -> bool {
         *digest == self.tip.1
-            || self
-                .blocks
-                .get(digest)
-                .is_some_and(|b| b.header.height > self.tip.0)
+            || self.blocks.get(digest).is_some_and(|b| b.header.height > self.tip.0)
     }
 }
 
@@ -112,12 +102,7 @@ pub(super) fn block(
     body: Body,
 ) -> Block {
     let zero = Digest([0; 32]);
-    let place = place.unwrap_or(Place {
-        epoch: 0,
-        view: 0,
-        leader: [0; 32],
-        parent_view: 0,
-    });
+    let place = place.unwrap_or(Place { epoch: 0, view: 0, leader: [0; 32], parent_view: 0 });
     let header = Header {
         version: 1,
         protocol: 1,
@@ -180,29 +165,16 @@ impl Application for Fake {
             .borrow()
             .iter()
             .filter(|c| !pending.contains(*c) && !state.committed.contains(*c))
-            .map(|c| Command {
-                kind: 1,
-                bytes: c.clone(),
-            })
+            .map(|c| Command { kind: 1, bytes: c.clone() })
             .collect();
         let segments = if commands.is_empty() {
             vec![]
         } else {
-            vec![Segment {
-                space: "a".into(),
-                commands,
-            }]
+            vec![Segment { space: "a".into(), commands }]
         };
         let time = now_ms.max(before.timestamp_ms + 1);
         let body = Body { segments };
-        let block = block(
-            before.chain_id,
-            before.height + 1,
-            Some(place),
-            parent,
-            time,
-            body,
-        );
+        let block = block(before.chain_id, before.height + 1, Some(place), parent, time, body);
         let block = Arc::new(block);
         state.blocks.insert(block.header.digest(), block.clone());
         state.built += 1;
@@ -243,23 +215,15 @@ impl Application for Fake {
     fn commit(&self, certified: Certified) {
         let mut state = self.state.lock();
         let header = &certified.block.header;
-        assert_eq!(
-            header.height,
-            state.tip.0 + 1,
-            "heights come in order without gaps"
-        );
+        assert_eq!(header.height, state.tip.0 + 1, "heights come in order without gaps");
         assert_eq!(header.parent, state.tip.1, "blocks follow each other");
         assert_eq!(header.digest(), certified.digest);
         state.tip = (header.height, certified.digest);
-        state
-            .committed
-            .extend(certified.block.body.commands().map(|c| c.bytes.clone()));
+        state.committed.extend(certified.block.body.commands().map(|c| c.bytes.clone()));
         state.chain.push((certified.digest, certified.finalization));
         let tip = state.tip;
         state.blocks.insert(tip.1, certified.block);
-        state
-            .blocks
-            .retain(|digest, block| block.header.height > tip.0 || *digest == tip.1);
+        state.blocks.retain(|digest, block| block.header.height > tip.0 || *digest == tip.1);
     }
 
     fn gossip(&self, from: [u8; 32], bytes: Bytes) {

@@ -90,12 +90,7 @@ fn a_restarted_member_replays_its_whole_chain_before_it_votes() {
         cluster.start(2).await;
         let replayed = cluster.member(2).app.chain();
         // The last commits may have run ahead of the archive; everything stored comes back at once.
-        assert!(
-            replayed.len() + 4 > before.len(),
-            "{} of {}",
-            replayed.len(),
-            before.len()
-        );
+        assert!(replayed.len() + 4 > before.len(), "{} of {}", replayed.len(), before.len());
         let height = cluster.agree().max(before.len() as u64);
         cluster.reach(height + 10).await;
         cluster.agree();
@@ -188,11 +183,7 @@ fn what_honest_members_refuse_is_never_committed() {
         cluster.see(b"bread").await;
         cluster.reach(20).await;
         cluster.agree();
-        assert!(
-            cluster
-                .live()
-                .all(|m| !m.app.look(|s| s.committed.contains(&b"poison"[..])))
-        );
+        assert!(cluster.live().all(|m| !m.app.look(|s| s.committed.contains(&b"poison"[..]))));
         assert!(cluster.member(0).app.look(|s| s.built) > 0);
         assert!((1..4).all(|i| cluster.member(i).app.look(|s| s.refusals) > 0));
     });
@@ -220,16 +211,9 @@ fn gossip_reaches_whom_it_is_for_and_names_its_sender() {
     run(11, |mut cluster| async move {
         cluster.start_all().await;
         cluster.reach(1).await;
-        let keys: Vec<_> = cluster
-            .keys
-            .iter()
-            .map(crate::ConsensusKey::public)
-            .collect();
+        let keys: Vec<_> = cluster.keys.iter().map(crate::ConsensusKey::public).collect();
         let gossip = cluster.member(0).handle.gossip();
-        assert_eq!(
-            gossip.send(Recipients::Some(vec![keys[2]]), "two".into()),
-            Ok(1)
-        );
+        assert_eq!(gossip.send(Recipients::Some(vec![keys[2]]), "two".into()), Ok(1));
         assert_eq!(gossip.send(Recipients::All, "all".into()), Ok(3));
         let long = vec![0; crate::GOSSIP_BYTES_MAX + 1];
         assert!(gossip.send(Recipients::All, long.into()).is_err());

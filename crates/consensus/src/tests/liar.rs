@@ -27,9 +27,7 @@ type Ends = Channels<Simulated<commonware_runtime::deterministic::Context>>;
 const FINALIZED: u8 = 1;
 
 async fn ends(cluster: &Cluster, member: usize) -> Ends {
-    simulated_channels(&cluster.oracle, &cluster.keys[member].public())
-        .await
-        .unwrap()
+    simulated_channels(&cluster.oracle, &cluster.keys[member].public()).await.unwrap()
 }
 
 /// A certificate that only `member` signed.
@@ -55,23 +53,14 @@ fn invented(cluster: &Cluster, liar: usize, height: u64) -> Block {
         leader: cluster.keys[liar].public(),
         parent_view: height - 1,
     };
-    block(
-        CHAIN,
-        height,
-        Some(place),
-        Digest([3; 32]),
-        height * 1_000,
-        Body::default(),
-    )
+    block(CHAIN, height, Some(place), Digest([3; 32]), height * 1_000, Body::default())
 }
 
 /// Whether `member` has cut `liar` off.
 async fn blocked(cluster: &Cluster, member: usize, liar: usize) -> bool {
     let pairs = cluster.oracle.blocked().await.unwrap();
     let (a, b) = (cluster.keys[member].public(), cluster.keys[liar].public());
-    pairs
-        .iter()
-        .any(|(by, whom)| raw(by) == a && raw(whom) == b)
+    pairs.iter().any(|(by, whom)| raw(by) == a && raw(whom) == b)
 }
 
 #[test]
@@ -96,10 +85,7 @@ fn defect_4a_1_one_signature_is_no_quorum() {
         cluster.agree();
         for member in 0..3 {
             assert!(!cluster.member(member).app.chain().contains(&payload));
-            assert!(
-                blocked(&cluster, member, liar).await,
-                "member {member} goes on listening"
-            );
+            assert!(blocked(&cluster, member, liar).await, "member {member} goes on listening");
         }
     });
 }
@@ -114,10 +100,7 @@ fn defect_4a_2_sync_refuses_block_signed_by_one() {
         // Member 2 is replaced by a liar, member 3 starts late and has to ask for all blocks.
         let (liar, late) = (2, 3);
         cluster.crash(liar).await;
-        let Channels {
-            backfill: (mut sender, mut receiver),
-            ..
-        } = ends(&cluster, liar).await;
+        let Channels { backfill: (mut sender, mut receiver), .. } = ends(&cluster, liar).await;
         let keys = cluster.keys.clone();
         let (told, mut lies) = commonware_utils::channel::mpsc::unbounded_channel();
         let context = cluster.context.child("liar");
@@ -152,18 +135,12 @@ fn defect_4a_2_sync_refuses_block_signed_by_one() {
             }
         });
         cluster.start(late).await;
-        let first = lies
-            .recv()
-            .await
-            .expect("the late member asks the liar too");
+        let first = lies.recv().await.expect("the late member asks the liar too");
         let honest = cluster.member(0).handle.height();
         cluster.reach(honest.max(30)).await;
         cluster.agree();
         assert!(!cluster.member(late).app.chain().contains(&first));
         cluster.context.sleep(Duration::from_secs(1)).await;
-        assert!(
-            blocked(&cluster, late, liar).await,
-            "the late member goes on asking the liar"
-        );
+        assert!(blocked(&cluster, late, liar).await, "the late member goes on asking the liar");
     });
 }

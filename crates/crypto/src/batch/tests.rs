@@ -46,51 +46,31 @@ struct Owned {
 impl Owned {
     fn signed(key: &SigningKey, message: &[u8]) -> Self {
         let signature = key.sign(DOMAIN, message);
-        Self {
-            public: key.public(),
-            domain: DOMAIN.into(),
-            message: message.into(),
-            signature,
-        }
+        Self { public: key.public(), domain: DOMAIN.into(), message: message.into(), signature }
     }
 
     fn ed25519(public: [u8; 32], message: &[u8], r: [u8; 32], s: [u8; 32]) -> Self {
         let signature = Signature::Ed25519([r, s].concat().try_into().unwrap());
         let public = PublicKey::Ed25519(public);
-        Self {
-            public,
-            domain: DOMAIN.into(),
-            message: message.into(),
-            signature,
-        }
+        Self { public, domain: DOMAIN.into(), message: message.into(), signature }
     }
 }
 
 fn batch(items: &[Owned]) -> Vec<usize> {
     let items: Vec<_> = items
         .iter()
-        .map(
-            |Owned {
-                 public,
-                 domain,
-                 message,
-                 signature,
-             }| Item {
-                public,
-                domain,
-                message,
-                signature,
-            },
-        )
+        .map(|Owned { public, domain, message, signature }| Item {
+            public,
+            domain,
+            message,
+            signature,
+        })
         .collect();
     verify_batch(&items).err().unwrap_or_default()
 }
 
 fn singles(items: &[Owned]) -> Vec<usize> {
-    let verdict = |item: &Owned| {
-        item.public
-            .verify(&item.domain, &item.message, &item.signature)
-    };
+    let verdict = |item: &Owned| item.public.verify(&item.domain, &item.message, &item.signature);
     (0..items.len()).filter(|i| !verdict(&items[*i])).collect()
 }
 
@@ -126,10 +106,8 @@ fn small_order_and_non_canonical_points_are_accepted_as_zip_215_says() {
 #[test]
 fn bad_signatures_that_cancel_each_other_are_both_found() {
     let mut items = honest(64);
-    let at: Vec<_> = (0..64)
-        .filter(|i| items[*i].public.suite() == Suite::Ed25519)
-        .take(2)
-        .collect();
+    let at: Vec<_> =
+        (0..64).filter(|i| items[*i].public.suite() == Suite::Ed25519).take(2).collect();
     for (index, shift) in at.iter().zip([Scalar::ONE, -Scalar::ONE]) {
         let bytes = *items[*index].signature.as_bytes();
         let (r, s) = bytes.split_at(32);

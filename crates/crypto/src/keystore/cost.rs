@@ -24,11 +24,7 @@ pub struct Cost {
 
 impl Default for Cost {
     fn default() -> Self {
-        Self {
-            m_kib: 64 * 1024,
-            t: 3,
-            p: 1,
-        }
+        Self { m_kib: 64 * 1024, t: 3, p: 1 }
     }
 }
 
@@ -63,11 +59,7 @@ impl Cost {
     /// sealed so is refused by [`Cost::new`] and cannot be opened.
     #[cfg(any(test, feature = "test-cost"))]
     pub fn test() -> Self {
-        Self {
-            m_kib: 8,
-            t: 1,
-            p: 1,
-        }
+        Self { m_kib: 8, t: 1, p: 1 }
     }
 
     /// Memory in KiB.

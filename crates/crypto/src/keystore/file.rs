@@ -74,9 +74,7 @@ impl KeyFile {
     /// the directory is flushed. With [`Overwrite::Replace`] a symbolic link at `path` is replaced,
     /// not followed.
     pub fn write(&self, path: &Path, overwrite: Overwrite) -> Result<(), WriteError> {
-        let parent = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = parent.unwrap_or(Path::new("."));
         let path = path.to_path_buf();
         if let Err(source) = self.place(directory, &path, overwrite) {

@@ -27,10 +27,8 @@ fn detected(bytes: &[u8]) -> bool {
 }
 
 fn entries(directory: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<_> = fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut paths: Vec<_> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
 }
@@ -59,11 +57,7 @@ fn the_default_cost_is_the_documented_one_and_works() {
 #[test]
 fn seed_4a_15_a_wrong_password_is_detected() {
     let file = sealed();
-    for wrong in [
-        &b""[..],
-        b"correct horse battery stapl",
-        b"correct horse battery staple ",
-    ] {
+    for wrong in [&b""[..], b"correct horse battery stapl", b"correct horse battery staple "] {
         assert_eq!(file.open(wrong).unwrap_err(), OpenError::WrongPassword);
     }
     assert!(file.open(PASSWORD).is_ok());
@@ -90,11 +84,7 @@ fn seed_4a_15_every_changed_byte_of_the_file_is_detected() {
 /// Changes an attacker would make: each value well formed.
 #[test]
 fn every_changed_field_is_detected_and_a_wrong_password_told_apart() {
-    let other = seal(
-        &SigningKey::from_seed(Suite::Ed25519, [8; 32]),
-        PASSWORD,
-        Cost::test(),
-    );
+    let other = seal(&SigningKey::from_seed(Suite::Ed25519, [8; 32]), PASSWORD, Cost::test());
     let file = sealed();
     let opened = |change: fn(&mut KeyFile, &KeyFile)| {
         let mut file = file.clone();
@@ -102,30 +92,12 @@ fn every_changed_field_is_detected_and_a_wrong_password_told_apart() {
         file.open(PASSWORD).map(|key| key.public())
     };
     assert_eq!(opened(|_, _| {}), Ok(key().public()));
-    assert_eq!(
-        opened(|file, other| file.public = other.public),
-        Err(OpenError::Changed)
-    );
-    assert_eq!(
-        opened(|file, other| file.nonce = other.nonce),
-        Err(OpenError::Changed)
-    );
-    assert_eq!(
-        opened(|file, other| file.ciphertext = other.ciphertext),
-        Err(OpenError::Changed)
-    );
-    assert_eq!(
-        opened(|file, other| file.salt = other.salt),
-        Err(OpenError::WrongPassword)
-    );
-    assert_eq!(
-        opened(|file, other| file.check = other.check),
-        Err(OpenError::WrongPassword)
-    );
-    assert_eq!(
-        opened(|file, _| file.cost = Cost::default()),
-        Err(OpenError::WrongPassword)
-    );
+    assert_eq!(opened(|file, other| file.public = other.public), Err(OpenError::Changed));
+    assert_eq!(opened(|file, other| file.nonce = other.nonce), Err(OpenError::Changed));
+    assert_eq!(opened(|file, other| file.ciphertext = other.ciphertext), Err(OpenError::Changed));
+    assert_eq!(opened(|file, other| file.salt = other.salt), Err(OpenError::WrongPassword));
+    assert_eq!(opened(|file, other| file.check = other.check), Err(OpenError::WrongPassword));
+    assert_eq!(opened(|file, _| file.cost = Cost::default()), Err(OpenError::WrongPassword));
     let public = SigningKey::from_seed(Suite::P256, [7; 32]).public();
     let mut file = file.clone();
     file.public = public;
@@ -155,42 +127,18 @@ fn other_versions_names_and_members_are_refused() {
         assert!(text.contains(from), "{from}");
         KeyFile::from_json(&text.replacen(from, to, 1)).unwrap_err()
     };
-    assert!(matches!(
-        parse("\"v\":1", "\"v\":2"),
-        ParseError::Version(2)
-    ));
+    assert!(matches!(parse("\"v\":1", "\"v\":2"), ParseError::Version(2)));
     assert!(matches!(
         parse("\"suite\":\"ed25519\"", "\"suite\":\"p256\""),
         ParseError::Value("suite")
     ));
-    assert!(matches!(
-        parse("xchacha20poly1305", "aes"),
-        ParseError::Value("aead.name")
-    ));
-    assert!(matches!(
-        parse("argon2id", "argon2d"),
-        ParseError::Value("kdf.name")
-    ));
-    assert!(matches!(
-        parse("\"v\":1,", "\"v\":1,\"x\":0,"),
-        ParseError::Json(_)
-    ));
-    assert!(matches!(
-        parse("\"v\":1,", "\"v\":1,\"v\":1,"),
-        ParseError::Json(_)
-    ));
-    assert!(matches!(
-        parse("\"v\":1,", "\"v\": 1,"),
-        ParseError::Spelling
-    ));
-    assert!(matches!(
-        KeyFile::from_json("[]").unwrap_err(),
-        ParseError::Json(_)
-    ));
-    assert!(matches!(
-        KeyFile::from_json("").unwrap_err(),
-        ParseError::Json(_)
-    ));
+    assert!(matches!(parse("xchacha20poly1305", "aes"), ParseError::Value("aead.name")));
+    assert!(matches!(parse("argon2id", "argon2d"), ParseError::Value("kdf.name")));
+    assert!(matches!(parse("\"v\":1,", "\"v\":1,\"x\":0,"), ParseError::Json(_)));
+    assert!(matches!(parse("\"v\":1,", "\"v\":1,\"v\":1,"), ParseError::Json(_)));
+    assert!(matches!(parse("\"v\":1,", "\"v\": 1,"), ParseError::Spelling));
+    assert!(matches!(KeyFile::from_json("[]").unwrap_err(), ParseError::Json(_)));
+    assert!(matches!(KeyFile::from_json("").unwrap_err(), ParseError::Json(_)));
 }
 
 #[test]
@@ -199,10 +147,7 @@ fn files_are_written_for_their_owner_alone_and_nothing_else_is_left() {
     let path = directory.path().join("a.key");
     let file = sealed();
     file.write(&path, Overwrite::Refuse).unwrap();
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(KeyFile::read(&path).unwrap(), file);
     assert_eq!(entries(directory.path()), [path]);
 }
@@ -214,10 +159,7 @@ fn an_existing_file_is_replaced_only_when_asked() {
     let (one, other) = (sealed(), sealed());
     one.write(&path, Overwrite::Refuse).unwrap();
     let refused = other.write(&path, Overwrite::Refuse);
-    assert!(
-        matches!(refused, Err(WriteError::Exists { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(WriteError::Exists { .. })), "{refused:?}");
     assert_eq!(KeyFile::read(&path).unwrap(), one);
     other.write(&path, Overwrite::Replace).unwrap();
     assert_eq!(KeyFile::read(&path).unwrap(), other);
@@ -230,10 +172,7 @@ fn a_dangling_link_counts_as_taken() {
     let path = directory.path().join("a.key");
     symlink(directory.path().join("nowhere"), &path).unwrap();
     let refused = sealed().write(&path, Overwrite::Refuse);
-    assert!(
-        matches!(refused, Err(WriteError::Exists { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(WriteError::Exists { .. })), "{refused:?}");
 }
 
 #[test]
@@ -267,10 +206,7 @@ fn what_is_no_key_file_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.key");
     assert!(matches!(KeyFile::read(&path), Err(ReadError::Io { .. })));
-    assert!(matches!(
-        KeyFile::read(directory.path()),
-        Err(ReadError::NotAFile { .. })
-    ));
+    assert!(matches!(KeyFile::read(directory.path()), Err(ReadError::NotAFile { .. })));
     let write = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -278,9 +214,6 @@ fn what_is_no_key_file_is_refused() {
     };
     assert!(matches!(write(b"{}"), Err(ReadError::Parse { .. })));
     assert!(matches!(write(&[b' '; 4096]), Err(ReadError::Parse { .. })));
-    assert!(matches!(
-        write(&[b' '; 4097]),
-        Err(ReadError::TooLarge { .. })
-    ));
+    assert!(matches!(write(&[b' '; 4097]), Err(ReadError::TooLarge { .. })));
     assert!(matches!(write(&[0xff; 10]), Err(ReadError::Io { .. })));
 }

@@ -49,34 +49,13 @@ fn digest(text: &str) -> Digest {
 #[test]
 fn roots_are_the_known_values() {
     let known = [
-        (
-            0,
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        ),
-        (
-            1,
-            "aea833068048b82f42271c18e0076a5230cbc7d711c99de16a5917db14a3b044",
-        ),
-        (
-            2,
-            "839757d78394f8ad59bc4621831d92396f5d3556fe0059846463a32a21dc9e04",
-        ),
-        (
-            3,
-            "cc23a6e05f95099459e4b62703c223236972a78997b072a65500b30e26bb6ef3",
-        ),
-        (
-            7,
-            "3bae604504fcab1978311ba9984633ad88b8c104832990123345db6c816b77c8",
-        ),
-        (
-            8,
-            "4f8510360e29047dc8a13d94eae1a0c1b13b9a9debcb179fea8f696965c9591a",
-        ),
-        (
-            100,
-            "120a58df203608a2ae22e3eb554734e3e7857a3084362219856ad6d96d646b10",
-        ),
+        (0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        (1, "aea833068048b82f42271c18e0076a5230cbc7d711c99de16a5917db14a3b044"),
+        (2, "839757d78394f8ad59bc4621831d92396f5d3556fe0059846463a32a21dc9e04"),
+        (3, "cc23a6e05f95099459e4b62703c223236972a78997b072a65500b30e26bb6ef3"),
+        (7, "3bae604504fcab1978311ba9984633ad88b8c104832990123345db6c816b77c8"),
+        (8, "4f8510360e29047dc8a13d94eae1a0c1b13b9a9debcb179fea8f696965c9591a"),
+        (100, "120a58df203608a2ae22e3eb554734e3e7857a3084362219856ad6d96d646b10"),
     ];
     for (n, text) in known {
         assert_eq!(root(&leaves(n)), digest(text), "{n} leaves");
@@ -108,10 +87,7 @@ fn every_path_of_every_small_tree_verifies_only_where_it_belongs() {
             let proof = path(&leaves, index).unwrap();
             assert!(verify(&root, leaf, index, n, &proof));
             for other in (0..n + 2).filter(|i| *i != index) {
-                assert!(
-                    !verify(&root, leaf, other, n, &proof),
-                    "{index} of {n} as {other}"
-                );
+                assert!(!verify(&root, leaf, other, n, &proof), "{index} of {n} as {other}");
             }
             let longer = [&proof[..], &[root]].concat();
             assert!(!verify(&root, leaf, index, n, &longer));
@@ -128,10 +104,7 @@ fn every_path_of_every_small_tree_verifies_only_where_it_belongs() {
 fn padded_blocks_hash_as_sha256_does() {
     let [left, right] = [leaves(2)[0], leaves(2)[1]];
     assert_eq!(hash_leaf(&left), sha256(&[&[0][..], &left.0].concat()));
-    assert_eq!(
-        hash_node(&left, &right),
-        sha256(&[&[1][..], &left.0, &right.0].concat())
-    );
+    assert_eq!(hash_node(&left, &right), sha256(&[&[1][..], &left.0, &right.0].concat()));
 }
 
 #[test]

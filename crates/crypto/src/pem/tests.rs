@@ -31,14 +31,8 @@ fn import(body: &str) -> Result<SigningKey, PemError> {
 #[test]
 fn keys_of_openssl_and_rfc_8410_are_read() {
     for (body, public) in [
-        (
-            ED25519_RFC,
-            "ed25519:19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1",
-        ),
-        (
-            P256_OPENSSL,
-            "p256:033a07a37ec1e01965c37444390ed42203126b83f55a2adda4b5dbf65c052b9e72",
-        ),
+        (ED25519_RFC, "ed25519:19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1"),
+        (P256_OPENSSL, "p256:033a07a37ec1e01965c37444390ed42203126b83f55a2adda4b5dbf65c052b9e72"),
         (
             SECP256K1_OPENSSL,
             "secp256k1:0394c7bebadb205f377e15280f29a865fc6117a244721e09bcf40b474752159744",
@@ -46,14 +40,8 @@ fn keys_of_openssl_and_rfc_8410_are_read() {
     ] {
         assert_eq!(import(body).unwrap().public().to_string(), public);
     }
-    assert_eq!(
-        *import(ED25519_RFC).unwrap().to_pkcs8_pem(),
-        pem("PRIVATE KEY", ED25519_RFC)
-    );
-    assert_eq!(
-        *import(P256_OPENSSL).unwrap().to_pkcs8_pem(),
-        pem("PRIVATE KEY", P256_OPENSSL)
-    );
+    assert_eq!(*import(ED25519_RFC).unwrap().to_pkcs8_pem(), pem("PRIVATE KEY", ED25519_RFC));
+    assert_eq!(*import(P256_OPENSSL).unwrap().to_pkcs8_pem(), pem("PRIVATE KEY", P256_OPENSSL));
 }
 
 #[test]
@@ -85,24 +73,15 @@ fn what_is_no_plain_key_of_a_suite_is_refused_with_its_reason() {
 fn invalid_secrets_are_refused() {
     let export = |der: &[u8]| {
         let document = SecretDocument::try_from(der).unwrap();
-        document
-            .to_pem(PrivateKeyInfo::PEM_LABEL, LineEnding::LF)
-            .unwrap()
+        document.to_pem(PrivateKeyInfo::PEM_LABEL, LineEnding::LF).unwrap()
     };
     let import = |der: &[u8]| SigningKey::from_pkcs8_pem(&export(der));
     let seed: [u8; 32] = [7; 32];
     let key = SigningKey::from_seed(Suite::Ed25519, seed);
 
-    let good = [
-        &from_hex::<16>("302e020100300506032b657004220420").unwrap()[..],
-        &seed,
-    ]
-    .concat();
+    let good = [&from_hex::<16>("302e020100300506032b657004220420").unwrap()[..], &seed].concat();
     assert!(import(&good).is_ok());
-    let short = [
-        &from_hex::<16>("302d020100300506032b65700421041f").unwrap()[..],
-        &seed[1..],
-    ];
+    let short = [&from_hex::<16>("302d020100300506032b65700421041f").unwrap()[..], &seed[1..]];
     assert!(matches!(import(&short.concat()), Err(PemError::Secret)));
 
     // Version 2 carries the public key: RFC 5958.
@@ -113,9 +92,7 @@ fn invalid_secrets_are_refused() {
     let other = [&head[..], &seed, &tail, &seed].concat();
     assert!(matches!(import(&other), Err(PemError::Secret)));
 
-    let p256 = SecretDocument::from_pem(&pem("PRIVATE KEY", P256_OPENSSL))
-        .unwrap()
-        .1;
+    let p256 = SecretDocument::from_pem(&pem("PRIVATE KEY", P256_OPENSSL)).unwrap().1;
     for secret in [[0; 32], [0xff; 32], [1; 32]] {
         let mut der = p256.as_bytes().to_vec();
         der[36..68].copy_from_slice(&secret);

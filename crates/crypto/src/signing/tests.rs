@@ -11,15 +11,8 @@ fn seed_4a_14_no_text_form_shows_the_secret() {
     for suite in Suite::ALL {
         let key = SigningKey::generate(suite);
         let secret = hex::encode(key.secret().as_slice());
-        for text in [
-            format!("{key:?}"),
-            format!("{key:#?}"),
-            key.public().to_string(),
-        ] {
-            assert!(
-                !text.contains(&secret[..16]) && !text.contains(&secret[48..]),
-                "{text}"
-            );
+        for text in [format!("{key:?}"), format!("{key:#?}"), key.public().to_string()] {
+            assert!(!text.contains(&secret[..16]) && !text.contains(&secret[48..]), "{text}");
         }
     }
 }

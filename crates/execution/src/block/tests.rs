@@ -6,11 +6,7 @@ use super::*;
 use crate::testkit::{Kit, acme, borealis, key};
 
 fn put(space: &str, k: &[u8], v: &[u8]) -> Action {
-    Action::Kv(KvAction::Put {
-        space: space.to_owned(),
-        key: k.to_vec(),
-        value: v.to_vec(),
-    })
+    Action::Kv(KvAction::Put { space: space.to_owned(), key: k.to_vec(), value: v.to_vec() })
 }
 
 #[test]
@@ -30,10 +26,7 @@ fn refused_commands_have_receipts_and_leave_no_trace() {
         let applied = &executed.applied[0];
         assert_eq!(applied.receipt.status, Status::Refused(refusal));
         assert!(applied.changes.is_empty() && executed.dirty.is_empty());
-        assert_eq!(
-            merkle::root(&[applied.receipt.digest()]),
-            executed.receipt_root
-        );
+        assert_eq!(merkle::root(&[applied.receipt.digest()]), executed.receipt_root);
     }
     assert_eq!(kit.world.len(), before);
     assert_eq!(kit.world.revision("acme"), 1);
@@ -42,18 +35,10 @@ fn refused_commands_have_receipts_and_leave_no_trace() {
 #[test]
 fn revisions_are_dense_per_space() {
     let mut kit = Kit::new();
-    let actions = vec![
-        put("acme", b"a", b"1"),
-        put("acme", b"b", b"1"),
-        put("acme", b"a", b"2"),
-    ];
+    let actions = vec![put("acme", b"a", b"1"), put("acme", b"b", b"1"), put("acme", b"a", b"2")];
     let batch = kit.session(6, "acme", actions);
     let executed = kit.run(&[batch]);
-    let revisions: Vec<_> = executed
-        .applied
-        .iter()
-        .map(|a| a.receipt.revision)
-        .collect();
+    let revisions: Vec<_> = executed.applied.iter().map(|a| a.receipt.revision).collect();
     assert_eq!(revisions, [2, 3, 4]);
     let absent = Action::Kv(KvAction::Delete {
         space: "acme".into(),
@@ -68,9 +53,7 @@ fn revisions_are_dense_per_space() {
 #[test]
 fn a_gateway_cannot_act_where_signatures_are_asked() {
     let mut kit = Kit::new();
-    let create = Action::Space(SpaceAction::Create {
-        name: "more".to_owned(),
-    });
+    let create = Action::Space(SpaceAction::Create { name: "more".to_owned() });
     let batch = kit.session(6, "", vec![create.clone()]);
     let status = kit.run(&[batch]).applied[0].receipt.status;
     assert_eq!(status, Status::Refused(Refusal::Evidence));
@@ -80,24 +63,16 @@ fn a_gateway_cannot_act_where_signatures_are_asked() {
 #[test]
 fn same_block_on_shared_and_fresh_worlds_is_the_same() {
     let mut kit = Kit::new();
-    let commands: Vec<_> = (1..40u8)
-        .map(|i| kit.signed(&acme(), put("acme", &[i % 7 + 1], &[i])))
-        .collect();
+    let commands: Vec<_> =
+        (1..40u8).map(|i| kit.signed(&acme(), put("acme", &[i % 7 + 1], &[i]))).collect();
     let keep = kit.world.clone();
     let first = kit.run(&commands);
     let mut other = Kit::new();
     let second = other.run(&commands);
     assert_eq!(first.receipt_root, second.receipt_root);
     assert_eq!(first.event_root, second.event_root);
-    assert_eq!(
-        first.world.writes(&first.dirty),
-        second.world.writes(&second.dirty)
-    );
-    assert_eq!(
-        keep.len(),
-        Kit::new().world.len(),
-        "the parent's world is untouched"
-    );
+    assert_eq!(first.world.writes(&first.dirty), second.world.writes(&second.dirty));
+    assert_eq!(keep.len(), Kit::new().world.len(), "the parent's world is untouched");
 }
 
 #[test]

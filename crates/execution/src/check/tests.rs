@@ -9,19 +9,13 @@ use crate::{
 };
 
 fn put(space: &str, key: &[u8]) -> Action {
-    Action::Kv(KvAction::Put {
-        space: space.to_owned(),
-        key: key.to_vec(),
-        value: vec![1],
-    })
+    Action::Kv(KvAction::Put { space: space.to_owned(), key: key.to_vec(), value: vec![1] })
 }
 
 fn block(commands: Vec<hanse_types::Command>) -> Block {
     let mut block = genesis_block(&genesis());
     let space = decode(&commands)[0].space.clone();
-    block.body = Body {
-        segments: vec![Segment { space, commands }],
-    };
+    block.body = Body { segments: vec![Segment { space, commands }] };
     block.header.body_root = block.body.root();
     block
 }
@@ -55,36 +49,21 @@ fn defect_4a_11_duplicate_command_is_refused() {
     let mut kit = Kit::new();
     let command = kit.signed(&acme(), put("acme", b"k"));
     let twice = decode(&[command.clone(), command.clone()]);
-    assert_eq!(
-        check_replay(&kit.world, 10_000_000, &twice),
-        Err(CheckError::Replay(1))
-    );
+    assert_eq!(check_replay(&kit.world, 10_000_000, &twice), Err(CheckError::Replay(1)));
     kit.run(std::slice::from_ref(&command));
     let again = decode(&[command]);
-    assert_eq!(
-        check_replay(&kit.world, 10_000_000, &again),
-        Err(CheckError::Replay(0))
-    );
+    assert_eq!(check_replay(&kit.world, 10_000_000, &again), Err(CheckError::Replay(0)));
 }
 
 #[test]
 fn defect_4a_11_expired_and_far_ahead_commands_are_refused() {
     let mut kit = Kit::new();
     let decoded = decode(&[kit.signed(&acme(), put("acme", b"k"))]);
-    let until = decoded[0]
-        .authored
-        .valid_until_ms()
-        .expect("signed commands have one");
+    let until = decoded[0].authored.valid_until_ms().expect("signed commands have one");
     assert_eq!(check_replay(&kit.world, until, &decoded), Ok(()));
-    assert_eq!(
-        check_replay(&kit.world, until + 1, &decoded),
-        Err(CheckError::Replay(0))
-    );
+    assert_eq!(check_replay(&kit.world, until + 1, &decoded), Err(CheckError::Replay(0)));
     let early = until - COMMAND_VALID_MS_MAX - 1;
-    assert_eq!(
-        check_replay(&kit.world, early, &decoded),
-        Err(CheckError::Replay(0))
-    );
+    assert_eq!(check_replay(&kit.world, early, &decoded), Err(CheckError::Replay(0)));
 }
 
 #[test]
@@ -92,105 +71,38 @@ fn defect_4a_11_wrong_parent_is_refused() {
     let parent = genesis_block(&genesis()).header;
     let good = next(&parent);
     assert_eq!(check_links(&good, &lineage(&parent)), Ok(()));
-    let bad = Header {
-        parent: Digest([1; 32]),
-        ..good
-    };
-    assert_eq!(
-        check_links(&bad, &lineage(&parent)),
-        Err(CheckError::Link("parent"))
-    );
+    let bad = Header { parent: Digest([1; 32]), ..good };
+    assert_eq!(check_links(&bad, &lineage(&parent)), Err(CheckError::Link("parent")));
 }
 
 #[test]
 fn every_linked_field_is_checked() {
     let parent = genesis_block(&genesis()).header;
-    let good = next(&parent);
-    let wrong: Vec<(Header, CheckError)> = vec![
-        (
-            Header {
-                version: 2,
-                ..good.clone()
-            },
-            CheckError::Link("version"),
-        ),
-        (
-            Header {
-                protocol: 9,
-                ..good.clone()
-            },
-            CheckError::Link("protocol"),
-        ),
-        (
-            Header {
-                chain_id: Digest([1; 32]),
-                ..good.clone()
-            },
-            CheckError::Link("chain_id"),
-        ),
-        (
-            Header {
-                height: 2,
-                ..good.clone()
-            },
-            CheckError::Link("height"),
-        ),
-        (
-            Header {
-                committee: Digest([1; 32]),
-                ..good.clone()
-            },
-            CheckError::Link("committee"),
-        ),
-        (
-            Header {
-                next_committee: Digest([1; 32]),
-                ..good.clone()
-            },
-            CheckError::Link("next_committee"),
-        ),
-        (
-            Header {
-                state_version: 3,
-                ..good.clone()
-            },
-            CheckError::Link("state_version"),
-        ),
-        (
-            Header {
-                receipt_root: Digest([1; 32]),
-                ..good.clone()
-            },
-            CheckError::Root("receipt_root"),
-        ),
-        (
-            Header {
-                event_root: Digest([1; 32]),
-                ..good.clone()
-            },
-            CheckError::Root("event_root"),
-        ),
-        (
-            Header {
-                history_root: Digest([1; 32]),
-                ..good.clone()
-            },
-            CheckError::Root("history_root"),
-        ),
-        (
-            Header {
-                timestamp_ms: parent.timestamp_ms,
-                ..good.clone()
-            },
-            CheckError::Time {
-                parent: parent.timestamp_ms,
-                found: parent.timestamp_ms,
-            },
-        ),
+    let one = Digest([1; 32]);
+    let changes: [(&str, fn(&mut Header, Digest)); 10] = [
+        ("version", |h, _| h.version = 2),
+        ("protocol", |h, _| h.protocol = 9),
+        ("chain_id", |h, d| h.chain_id = d),
+        ("height", |h, _| h.height = 2),
+        ("committee", |h, d| h.committee = d),
+        ("next_committee", |h, d| h.next_committee = d),
+        ("state_version", |h, _| h.state_version = 3),
+        ("receipt_root", |h, d| h.receipt_root = d),
+        ("event_root", |h, d| h.event_root = d),
+        ("history_root", |h, d| h.history_root = d),
     ];
-    for (header, error) in wrong {
-        assert_eq!(check_links(&header, &lineage(&parent)), Err(error));
+    for (name, change) in changes {
+        let mut header = next(&parent);
+        change(&mut header, one);
+        let found = check_links(&header, &lineage(&parent));
+        let root = name.ends_with("_root");
+        let want = if root { CheckError::Root(name) } else { CheckError::Link(name) };
+        assert_eq!(found, Err(want));
     }
+    let mut early = next(&parent);
+    early.timestamp_ms = parent.timestamp_ms;
+    let time = CheckError::Time { parent: parent.timestamp_ms, found: parent.timestamp_ms };
+    assert_eq!(check_links(&early, &lineage(&parent)), Err(time));
 }
 
 #[test]
@@ -198,30 +110,13 @@ fn settlement_allows_one_boundary_under_way() {
     let parent = genesis_block(&genesis()).header;
     let good = next(&parent);
     // Boundary 0 is under way: a second one may not be opened before its root is carried.
-    let second = Header {
-        settles: true,
-        ..good.clone()
-    };
-    assert_eq!(
-        check_links(&second, &lineage(&parent)),
-        Err(CheckError::Settlement(1))
-    );
-    let carried = Header {
-        state_root: Digest([4; 32]),
-        settles: true,
-        ..good.clone()
-    };
+    let second = Header { settles: true, ..good.clone() };
+    assert_eq!(check_links(&second, &lineage(&parent)), Err(CheckError::Settlement(1)));
+    let carried = Header { state_root: Digest([4; 32]), settles: true, ..good.clone() };
     assert_eq!(check_links(&carried, &lineage(&parent)), Ok(()));
     // A root for a height that is no boundary is refused before anyone waits for it.
-    let other = Header {
-        settled_height: 77,
-        state_root: Digest([4; 32]),
-        ..good
-    };
-    assert_eq!(
-        check_links(&other, &lineage(&parent)),
-        Err(CheckError::Settlement(77))
-    );
+    let other = Header { settled_height: 77, state_root: Digest([4; 32]), ..good };
+    assert_eq!(check_links(&other, &lineage(&parent)), Err(CheckError::Settlement(77)));
 }
 
 #[test]
@@ -233,36 +128,21 @@ fn body_root_segments_chain_and_kind_are_checked() {
 
     let mut swapped = good.clone();
     swapped.body.segments[0].commands[0].bytes[0] ^= 1;
-    assert_eq!(
-        check_body(&swapped, |_| None).err(),
-        Some(CheckError::Root("body_root"))
-    );
+    assert_eq!(check_body(&swapped, |_| None).err(), Some(CheckError::Root("body_root")));
 
     let mut misplaced = good.clone();
     misplaced.body.segments[0].space = "borealis".to_owned();
     misplaced.header.body_root = misplaced.body.root();
-    assert_eq!(
-        check_body(&misplaced, |_| None).err(),
-        Some(CheckError::Segments)
-    );
+    assert_eq!(check_body(&misplaced, |_| None).err(), Some(CheckError::Segments));
 
     let mut empty = good.clone();
-    empty.body.segments.push(Segment {
-        space: "z".to_owned(),
-        commands: Vec::new(),
-    });
+    empty.body.segments.push(Segment { space: "z".to_owned(), commands: Vec::new() });
     empty.header.body_root = empty.body.root();
-    assert_eq!(
-        check_body(&empty, |_| None).err(),
-        Some(CheckError::Segments)
-    );
+    assert_eq!(check_body(&empty, |_| None).err(), Some(CheckError::Segments));
 
     let mut foreign = good.clone();
     foreign.header.chain_id = Digest([1; 32]);
-    assert_eq!(
-        check_body(&foreign, |_| None).err(),
-        Some(CheckError::Chain(0))
-    );
+    assert_eq!(check_body(&foreign, |_| None).err(), Some(CheckError::Chain(0)));
 
     let mut unknown = good;
     unknown.body.segments[0].commands[0].kind = 99;
@@ -278,31 +158,20 @@ fn body_root_segments_chain_and_kind_are_checked() {
 fn work_over_the_limit_is_refused() {
     let mut kit = Kit::new();
     let wipe = |i: u8| {
-        Action::Kv(KvAction::Delete {
-            space: "acme".to_owned(),
-            key: vec![i],
-            range_end: vec![0],
-        })
+        Action::Kv(KvAction::Delete { space: "acme".to_owned(), key: vec![i], range_end: vec![0] })
     };
     let commands: Vec<_> = (1..=20).map(|i| kit.signed(&acme(), wipe(i))).collect();
-    assert_eq!(
-        check_body(&block(commands), |_| None).err(),
-        Some(CheckError::Limit("work"))
-    );
+    assert_eq!(check_body(&block(commands), |_| None).err(), Some(CheckError::Limit("work")));
 }
 
 #[test]
 fn bad_signatures_are_named() {
     let mut kit = Kit::new();
-    let mut commands: Vec<_> = (0..9u8)
-        .map(|i| kit.signed(&acme(), put("acme", &[i + 1])))
-        .collect();
+    let mut commands: Vec<_> =
+        (0..9u8).map(|i| kit.signed(&acme(), put("acme", &[i + 1]))).collect();
     for bad in [2, 7] {
         let last = commands[bad].bytes.len() - 1;
         commands[bad].bytes[last - 8] ^= 1;
     }
-    assert_eq!(
-        verify_signatures(&decode(&commands)),
-        Err(CheckError::Signatures(vec![2, 7]))
-    );
+    assert_eq!(verify_signatures(&decode(&commands)), Err(CheckError::Signatures(vec![2, 7])));
 }

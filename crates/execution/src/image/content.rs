@@ -19,28 +19,16 @@ pub(crate) fn is_sound(content: &ImageContent) -> bool {
     let counts = (1..=PLATFORMS_MAX).contains(&content.platforms.len())
         && content.attestations.len() <= ATTESTATIONS_MAX;
     let mut seen = BTreeSet::new();
-    let manifests = content
-        .platforms
-        .iter()
-        .all(|p| seen.insert(p.manifest.digest.as_str()));
+    let manifests = content.platforms.iter().all(|p| seen.insert(p.manifest.digest.as_str()));
     let platforms = content.platforms.iter().all(|p| {
-        let names = [
-            &p.platform.os,
-            &p.platform.architecture,
-            &p.platform.variant,
-        ];
+        let names = [&p.platform.os, &p.platform.architecture, &p.platform.variant];
         names.iter().all(|n| n.len() <= PLATFORM_BYTES_MAX)
             && p.layers.len() <= LAYERS_MAX
             && p.diff_ids.len() <= LAYERS_MAX
             && p.diff_ids.iter().all(|d| is_digest(d))
-            && [&p.manifest, &p.config]
-                .into_iter()
-                .chain(&p.layers)
-                .all(is_descriptor)
+            && [&p.manifest, &p.config].into_iter().chain(&p.layers).all(is_descriptor)
     });
-    let rest = std::iter::once(&content.root)
-        .chain(&content.attestations)
-        .all(is_descriptor);
+    let rest = std::iter::once(&content.root).chain(&content.attestations).all(is_descriptor);
     counts && manifests && platforms && rest
 }
 

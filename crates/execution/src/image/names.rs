@@ -49,9 +49,7 @@ pub(crate) fn is_tag(tag: &str) -> bool {
 /// `sha256:` and 64, or `sha512:` and 128 lower-case hexadecimal digits (image-spec descriptor.md, "Digests").
 pub(crate) fn is_digest(digest: &str) -> bool {
     let hex = |s: &str, n: usize| {
-        s.len() == n
-            && s.bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        s.len() == n && s.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
     match digest.split_once(':') {
         Some(("sha256", rest)) => hex(rest, 64),

@@ -44,10 +44,7 @@ pub(crate) fn mark(
     for (tag, seq) in &uses {
         ops.extend(mark_release(world, repo, tag, *seq, state));
     }
-    Ok(Plan {
-        ops,
-        reply: Reply::None,
-    })
+    Ok(Plan { ops, reply: Reply::None })
 }
 
 fn mark_release(world: &World, repo: &str, tag: &str, seq: u64, state: &ReleaseState) -> Vec<Op> {

@@ -16,19 +16,12 @@ fn digest(n: u8) -> String {
 
 fn descriptor(n: u8) -> Descriptor {
     let media_type = "application/vnd.oci.image.manifest.v1+json".to_owned();
-    Descriptor {
-        digest: digest(n),
-        size: 100,
-        media_type,
-    }
+    Descriptor { digest: digest(n), size: 100, media_type }
 }
 
 fn content(n: u8) -> ImageContent {
-    let platform = Platform {
-        os: "linux".into(),
-        architecture: "amd64".into(),
-        variant: String::new(),
-    };
+    let platform =
+        Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() };
     let image = PlatformImage {
         platform,
         manifest: descriptor(n),
@@ -36,11 +29,7 @@ fn content(n: u8) -> ImageContent {
         diff_ids: vec![digest(101)],
         layers: vec![descriptor(102)],
     };
-    ImageContent {
-        root: descriptor(n),
-        platforms: vec![image],
-        attestations: Vec::new(),
-    }
+    ImageContent { root: descriptor(n), platforms: vec![image], attestations: Vec::new() }
 }
 
 fn record(n: u8, seq: u64) -> Action {
@@ -59,58 +48,31 @@ fn record_as(n: u8, seq: u64, rollback: bool, reason: &str) -> Action {
 }
 
 fn claim(prefix: &str) -> Action {
-    Action::Image(ImageAction::Claim {
-        prefix: prefix.to_owned(),
-    })
+    Action::Image(ImageAction::Claim { prefix: prefix.to_owned() })
 }
 
 fn claimed() -> Kit {
     let mut kit = Kit::new();
-    assert_eq!(
-        kit.act(&acme(), claim("registry.example/acme")),
-        Status::Done
-    );
+    assert_eq!(kit.act(&acme(), claim("registry.example/acme")), Status::Done);
     kit
 }
 
 fn tag(kit: &Kit) -> Tag {
-    kit.world
-        .read(&StateKey::Tag {
-            repo: REPO,
-            tag: "v1",
-        })
-        .expect("recorded")
+    kit.world.read(&StateKey::Tag { repo: REPO, tag: "v1" }).expect("recorded")
 }
 
 #[test]
 fn a_name_has_one_owner_above_and_below() {
     let mut kit = claimed();
     for taken in ["registry.example/acme", "registry.example/acme/app"] {
-        assert_eq!(
-            kit.act(&borealis(), claim(taken)),
-            Status::Refused(Refusal::Exists),
-            "{taken}"
-        );
+        assert_eq!(kit.act(&borealis(), claim(taken)), Status::Refused(Refusal::Exists), "{taken}");
     }
-    assert_eq!(
-        kit.act(&borealis(), claim("registry.example/acmes")),
-        Status::Done
-    );
+    assert_eq!(kit.act(&borealis(), claim("registry.example/acmes")), Status::Done);
     // Nothing above somebody's name can be taken either.
-    assert_eq!(
-        kit.act(&borealis(), claim("registry.example/deep/er")),
-        Status::Done
-    );
-    assert_eq!(
-        kit.act(&acme(), claim("registry.example/deep")),
-        Status::Refused(Refusal::Exists)
-    );
+    assert_eq!(kit.act(&borealis(), claim("registry.example/deep/er")), Status::Done);
+    assert_eq!(kit.act(&acme(), claim("registry.example/deep")), Status::Refused(Refusal::Exists));
     for bad in ["", "nohost", "h//a", "h/A", "h/a/", "h/a b", "h/..", "H/a"] {
-        assert_eq!(
-            kit.act(&acme(), claim(bad)),
-            Status::Refused(Refusal::Malformed),
-            "{bad}"
-        );
+        assert_eq!(kit.act(&acme(), claim(bad)), Status::Refused(Refusal::Malformed), "{bad}");
     }
 }
 
@@ -118,28 +80,14 @@ fn a_name_has_one_owner_above_and_below() {
 fn defect_4b_10_sequence_is_monotone_and_history_stays() {
     let mut kit = claimed();
     assert_eq!(kit.act(&acme(), record(1, 1)), Status::Done);
-    assert_eq!(
-        kit.act(&acme(), record(1, 2)),
-        Status::Unchanged,
-        "saying it again is no release"
-    );
-    assert_eq!(
-        kit.act(&acme(), record(2, 1)),
-        Status::Refused(Refusal::Conflict)
-    );
-    assert_eq!(
-        kit.act(&acme(), record(2, 3)),
-        Status::Refused(Refusal::Conflict)
-    );
+    assert_eq!(kit.act(&acme(), record(1, 2)), Status::Unchanged, "saying it again is no release");
+    assert_eq!(kit.act(&acme(), record(2, 1)), Status::Refused(Refusal::Conflict));
+    assert_eq!(kit.act(&acme(), record(2, 3)), Status::Refused(Refusal::Conflict));
     assert_eq!(kit.act(&acme(), record(2, 2)), Status::Done);
     assert_eq!(tag(&kit).current.seq, 2);
     let first: Release = kit
         .world
-        .read(&StateKey::Release {
-            repo: REPO,
-            tag: "v1",
-            seq: 1,
-        })
+        .read(&StateKey::Release { repo: REPO, tag: "v1", seq: 1 })
         .expect("history stays");
     assert_eq!(first.content, content(1));
 }
@@ -149,76 +97,38 @@ fn going_back_must_be_said() {
     let mut kit = claimed();
     kit.act(&acme(), record(1, 1));
     kit.act(&acme(), record(2, 2));
-    assert_eq!(
-        kit.act(&acme(), record(1, 3)),
-        Status::Refused(Refusal::Rollback)
-    );
-    assert_eq!(
-        kit.act(&acme(), record_as(1, 3, true, " ")),
-        Status::Refused(Refusal::Malformed)
-    );
-    assert_eq!(
-        kit.act(&acme(), record_as(3, 3, true, "why")),
-        Status::Refused(Refusal::Malformed)
-    );
-    assert_eq!(
-        kit.act(&acme(), record_as(1, 3, true, "v2 leaks")),
-        Status::Done
-    );
+    assert_eq!(kit.act(&acme(), record(1, 3)), Status::Refused(Refusal::Rollback));
+    assert_eq!(kit.act(&acme(), record_as(1, 3, true, " ")), Status::Refused(Refusal::Malformed));
+    assert_eq!(kit.act(&acme(), record_as(3, 3, true, "why")), Status::Refused(Refusal::Malformed));
+    assert_eq!(kit.act(&acme(), record_as(1, 3, true, "v2 leaks")), Status::Done);
     assert!(tag(&kit).current.rollback);
 }
 
 #[test]
 fn only_the_owner_and_its_members_release() {
     let mut kit = claimed();
-    assert_eq!(
-        kit.act(&borealis(), record(1, 1)),
-        Status::Refused(Refusal::NotAuthorised)
-    );
-    let members = vec![NamespaceMember {
-        account: borealis().public().id(),
-        role: Role::Ci,
-    }];
+    assert_eq!(kit.act(&borealis(), record(1, 1)), Status::Refused(Refusal::NotAuthorised));
+    let members = vec![NamespaceMember { account: borealis().public().id(), role: Role::Ci }];
     let set = |version| {
         let (prefix, members) = ("registry.example/acme".to_owned(), members.clone());
-        Action::Image(ImageAction::SetMembers {
-            prefix,
-            members,
-            version,
-        })
+        Action::Image(ImageAction::SetMembers { prefix, members, version })
     };
     assert_eq!(kit.act(&acme(), set(7)), Status::Refused(Refusal::Conflict));
-    assert_eq!(
-        kit.act(&borealis(), set(1)),
-        Status::Refused(Refusal::NotAuthorised)
-    );
+    assert_eq!(kit.act(&borealis(), set(1)), Status::Refused(Refusal::NotAuthorised));
     assert_eq!(kit.act(&acme(), set(1)), Status::Done);
     assert_eq!(kit.act(&borealis(), record(1, 1)), Status::Done);
     let current = tag(&kit).current;
-    assert_eq!(
-        (current.organisation.as_str(), current.role),
-        ("borealis", Role::Ci)
-    );
+    assert_eq!((current.organisation.as_str(), current.role), ("borealis", Role::Ci));
     // A build machine's role does not withdraw images.
     let (repo, digest, reason) = (REPO.to_owned(), digest(1), "bad".to_owned());
-    let revoke = Action::Image(ImageAction::Revoke {
-        repo,
-        digest,
-        reason,
-    });
-    assert_eq!(
-        kit.act(&borealis(), revoke),
-        Status::Refused(Refusal::NotAuthorised)
-    );
+    let revoke = Action::Image(ImageAction::Revoke { repo, digest, reason });
+    assert_eq!(kit.act(&borealis(), revoke), Status::Refused(Refusal::NotAuthorised));
 }
 
 #[test]
 fn unclaimed_names_cannot_be_recorded() {
     let mut kit = Kit::new();
-    assert_eq!(
-        kit.act(&acme(), record(1, 1)),
-        Status::Refused(Refusal::NotFound)
-    );
+    assert_eq!(kit.act(&acme(), record(1, 1)), Status::Refused(Refusal::NotFound));
 }
 
 #[test]
@@ -229,45 +139,19 @@ fn revocation_marks_every_release_and_is_never_taken_back() {
     let mark = |n: u8, revoke: bool, reason: &str| {
         let (repo, digest, reason) = (REPO.to_owned(), digest(n), reason.to_owned());
         Action::Image(if revoke {
-            ImageAction::Revoke {
-                repo,
-                digest,
-                reason,
-            }
+            ImageAction::Revoke { repo, digest, reason }
         } else {
-            ImageAction::Yank {
-                repo,
-                digest,
-                reason,
-            }
+            ImageAction::Yank { repo, digest, reason }
         })
     };
-    assert_eq!(
-        kit.act(&acme(), mark(9, true, "no")),
-        Status::Refused(Refusal::NotFound)
-    );
-    assert_eq!(
-        kit.act(&acme(), mark(2, true, "")),
-        Status::Refused(Refusal::Malformed)
-    );
+    assert_eq!(kit.act(&acme(), mark(9, true, "no")), Status::Refused(Refusal::NotFound));
+    assert_eq!(kit.act(&acme(), mark(2, true, "")), Status::Refused(Refusal::Malformed));
     assert_eq!(kit.act(&acme(), mark(2, false, "broken")), Status::Done);
-    assert!(matches!(
-        tag(&kit).current.state,
-        ReleaseState::Yanked { .. }
-    ));
+    assert!(matches!(tag(&kit).current.state, ReleaseState::Yanked { .. }));
     assert_eq!(kit.act(&acme(), mark(2, true, "stolen")), Status::Done);
-    assert!(matches!(
-        tag(&kit).current.state,
-        ReleaseState::Revoked { .. }
-    ));
-    assert_eq!(
-        kit.act(&acme(), mark(2, false, "milder")),
-        Status::Unchanged
-    );
-    assert_eq!(
-        kit.act(&acme(), record_as(2, 3, true, "again")),
-        Status::Refused(Refusal::Revoked)
-    );
+    assert!(matches!(tag(&kit).current.state, ReleaseState::Revoked { .. }));
+    assert_eq!(kit.act(&acme(), mark(2, false, "milder")), Status::Unchanged);
+    assert_eq!(kit.act(&acme(), record_as(2, 3, true, "again")), Status::Refused(Refusal::Revoked));
 }
 
 #[test]
@@ -275,16 +159,9 @@ fn defect_4b_10_a_stolen_key_signs_nothing_more() {
     let mut kit = claimed();
     let ci = key(50);
     let proof = ci.sign("hanse/possession/v1", b"acme");
-    let add = OrganisationAction::AddAccount {
-        key: ci.public(),
-        roles: vec![Role::Ci],
-        proof,
-    };
-    let stolen_proof = OrganisationAction::AddAccount {
-        key: key(51).public(),
-        roles: vec![Role::Ci],
-        proof,
-    };
+    let add = OrganisationAction::AddAccount { key: ci.public(), roles: vec![Role::Ci], proof };
+    let stolen_proof =
+        OrganisationAction::AddAccount { key: key(51).public(), roles: vec![Role::Ci], proof };
     assert_eq!(
         kit.act(&acme(), Action::Organisation(stolen_proof)),
         Status::Refused(Refusal::NotAuthorised),
@@ -292,29 +169,13 @@ fn defect_4b_10_a_stolen_key_signs_nothing_more() {
     );
     assert_eq!(kit.act(&acme(), Action::Organisation(add)), Status::Done);
     let account = ci.public().id();
-    let members = vec![NamespaceMember {
-        account,
-        role: Role::Ci,
-    }];
+    let members = vec![NamespaceMember { account, role: Role::Ci }];
     let prefix = "registry.example/acme".to_owned();
-    kit.act(
-        &acme(),
-        Action::Image(ImageAction::SetMembers {
-            prefix,
-            members,
-            version: 1,
-        }),
-    );
+    kit.act(&acme(), Action::Image(ImageAction::SetMembers { prefix, members, version: 1 }));
     assert_eq!(kit.act(&ci, record(1, 1)), Status::Done);
-    let bad = OrganisationAction::CompromiseAccount {
-        account,
-        from_height: 2,
-    };
+    let bad = OrganisationAction::CompromiseAccount { account, from_height: 2 };
     assert_eq!(kit.act(&acme(), Action::Organisation(bad)), Status::Done);
-    assert_eq!(
-        kit.act(&ci, record(2, 2)),
-        Status::Refused(Refusal::UnknownSigner)
-    );
+    assert_eq!(kit.act(&ci, record(2, 2)), Status::Refused(Refusal::UnknownSigner));
     let known: hanse_types::Account = kit.world.read(&StateKey::Account(account)).expect("kept");
     assert_eq!(known.state, AccountState::Compromised(2));
 }
@@ -347,10 +208,7 @@ fn unsound_content_is_refused() {
             rollback: false,
             reason: String::new(),
         };
-        assert_eq!(
-            kit.act(&acme(), Action::Image(action)),
-            Status::Refused(Refusal::Malformed)
-        );
+        assert_eq!(kit.act(&acme(), Action::Image(action)), Status::Refused(Refusal::Malformed));
     }
     for bad in ["", ".a", "-a", "a b", &"a".repeat(129)] {
         assert!(!names::is_tag(bad), "{bad}");

@@ -32,21 +32,9 @@ fn step() -> impl Strategy<Value = Step> {
 fn action(step: &Step) -> KvAction {
     let space = "acme".to_owned();
     match step {
-        Step::Put(k, v) => KvAction::Put {
-            space,
-            key: vec![*k],
-            value: vec![*v],
-        },
-        Step::Delete(k) => KvAction::Delete {
-            space,
-            key: vec![*k],
-            range_end: Vec::new(),
-        },
-        Step::Range(a, b) => KvAction::Delete {
-            space,
-            key: vec![*a],
-            range_end: vec![*b],
-        },
+        Step::Put(k, v) => KvAction::Put { space, key: vec![*k], value: vec![*v] },
+        Step::Delete(k) => KvAction::Delete { space, key: vec![*k], range_end: Vec::new() },
+        Step::Range(a, b) => KvAction::Delete { space, key: vec![*a], range_end: vec![*b] },
         Step::Swap { key, expect, value } => KvAction::Txn {
             space,
             compares: vec![Compare {
@@ -54,14 +42,8 @@ fn action(step: &Step) -> KvAction {
                 op: CompareOp::Equal,
                 target: CompareTarget::Version(*expect),
             }],
-            success: vec![KvOp::Put {
-                key: vec![*key],
-                value: vec![*value],
-            }],
-            failure: vec![KvOp::Delete {
-                key: vec![*key],
-                range_end: Vec::new(),
-            }],
+            success: vec![KvOp::Put { key: vec![*key], value: vec![*value] }],
+            failure: vec![KvOp::Delete { key: vec![*key], range_end: Vec::new() }],
         },
     }
 }
@@ -124,55 +106,19 @@ proptest! {
 #[test]
 fn to_the_end_of_one_space_is_not_into_the_next() {
     let (_, end) = state_range("acme", b"a", &[0]);
-    assert!(
-        StateKey::Kv {
-            space: "acme",
-            key: &[255; 40]
-        }
-        .encode()
-            < end
-    );
-    assert!(
-        StateKey::Kv {
-            space: "acme-2",
-            key: b"a"
-        }
-        .encode()
-            > end
-            || "acme-2" < "acme"
-    );
-    assert!(
-        StateKey::Kv {
-            space: "b",
-            key: b"a"
-        }
-        .encode()
-            > end
-    );
+    assert!(StateKey::Kv { space: "acme", key: &[255; 40] }.encode() < end);
+    assert!(StateKey::Kv { space: "acme-2", key: b"a" }.encode() > end || "acme-2" < "acme");
+    assert!(StateKey::Kv { space: "b", key: b"a" }.encode() > end);
 }
 
 #[test]
 fn transactions_that_touch_a_key_twice_are_refused() {
     let kit = Kit::new();
-    let put = |k: u8| KvOp::Put {
-        key: vec![k],
-        value: vec![],
-    };
-    let wipe = KvOp::Delete {
-        key: vec![1],
-        range_end: vec![9],
-    };
-    for success in [
-        vec![put(1), put(1)],
-        vec![put(2), wipe.clone()],
-        vec![wipe, put(2)],
-    ] {
-        let txn = KvAction::Txn {
-            space: "acme".into(),
-            compares: vec![],
-            success,
-            failure: vec![],
-        };
+    let put = |k: u8| KvOp::Put { key: vec![k], value: vec![] };
+    let wipe = KvOp::Delete { key: vec![1], range_end: vec![9] };
+    for success in [vec![put(1), put(1)], vec![put(2), wipe.clone()], vec![wipe, put(2)]] {
+        let txn =
+            KvAction::Txn { space: "acme".into(), compares: vec![], success, failure: vec![] };
         assert_eq!(plan(&kit.world, &txn).err(), Some(Refusal::Malformed));
     }
 }
@@ -187,28 +133,16 @@ fn limits_of_keys_values_and_operations_hold_at_the_edge() {
         value: vec![1; value],
     };
     assert!(plan(&kit.world, &put(KEY_BYTES_MAX, VALUE_BYTES_MAX)).is_ok());
-    assert_eq!(
-        plan(&kit.world, &put(KEY_BYTES_MAX + 1, 0)).err(),
-        Some(Refusal::Malformed)
-    );
-    assert_eq!(
-        plan(&kit.world, &put(1, VALUE_BYTES_MAX + 1)).err(),
-        Some(Refusal::Malformed)
-    );
+    assert_eq!(plan(&kit.world, &put(KEY_BYTES_MAX + 1, 0)).err(), Some(Refusal::Malformed));
+    assert_eq!(plan(&kit.world, &put(1, VALUE_BYTES_MAX + 1)).err(), Some(Refusal::Malformed));
     let ops = |n: usize| KvAction::Txn {
         space: space(),
         compares: vec![],
         success: (0..n)
-            .map(|i| KvOp::Delete {
-                key: (i as u32 + 1).to_be_bytes().to_vec(),
-                range_end: vec![],
-            })
+            .map(|i| KvOp::Delete { key: (i as u32 + 1).to_be_bytes().to_vec(), range_end: vec![] })
             .collect(),
         failure: vec![],
     };
     assert!(plan(&kit.world, &ops(TXN_OPS_MAX)).is_ok());
-    assert_eq!(
-        plan(&kit.world, &ops(TXN_OPS_MAX + 1)).err(),
-        Some(Refusal::Malformed)
-    );
+    assert_eq!(plan(&kit.world, &ops(TXN_OPS_MAX + 1)).err(), Some(Refusal::Malformed));
 }

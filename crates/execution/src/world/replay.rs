@@ -53,11 +53,7 @@ impl World {
 
     /// Whether a gateway's batch with this sequence ran, or is too old to tell (which counts as seen).
     pub fn has_sequence(&self, gateway: &Digest, sequence: u64) -> bool {
-        sequence == 0
-            || self
-                .windows
-                .get(gateway)
-                .is_some_and(|w| w.contains(sequence))
+        sequence == 0 || self.windows.get(gateway).is_some_and(|w| w.contains(sequence))
     }
 
     /// Greatest sequence seen from a gateway; 0 for none.
@@ -71,10 +67,8 @@ impl World {
     }
 
     pub(crate) fn see_sequence(&mut self, gateway: Digest, sequence: u64) {
-        let mut window = self.windows.get(&gateway).cloned().unwrap_or(Window {
-            high: 0,
-            bits: [0; WORDS],
-        });
+        let mut window =
+            self.windows.get(&gateway).cloned().unwrap_or(Window { high: 0, bits: [0; WORDS] });
         window.insert(sequence);
         self.windows.insert(gateway, window);
     }

@@ -7,11 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn at(revision: u64) -> At {
-    At {
-        revision,
-        height: 1,
-        index: 0,
-    }
+    At { revision, height: 1, index: 0 }
 }
 
 proptest! {

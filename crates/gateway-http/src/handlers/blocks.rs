@@ -23,10 +23,7 @@ pub(crate) async fn block(
     let newest = door.desk.snapshot().header.height;
     let height = wire::height(&height, newest)?;
     let committed = find(&door, height, newest).await?;
-    Ok(Json(BlockShown::new(
-        &committed,
-        &door.desk.genesis().committee(),
-    )))
+    Ok(Json(BlockShown::new(&committed, &door.desk.genesis().committee())))
 }
 
 async fn find(

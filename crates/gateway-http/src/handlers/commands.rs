@@ -27,10 +27,7 @@ impl ItemQuery {
     pub(crate) fn item(&self) -> Result<u32, Problem> {
         match self.item.unwrap_or(0) {
             item @ 0..SESSION_ITEMS_MAX => Ok(item),
-            _ => Err(Problem::malformed(
-                "item",
-                format!("at most {}", SESSION_ITEMS_MAX - 1),
-            )),
+            _ => Err(Problem::malformed("item", format!("at most {}", SESSION_ITEMS_MAX - 1))),
         }
     }
 }

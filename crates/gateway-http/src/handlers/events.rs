@@ -39,14 +39,7 @@ pub(crate) async fn events(
     let place = door.watcher()?;
     let start = feed::start(&headers, query.from, door.desk.snapshot().header.height)?;
     let counted = Counted::new(&door.config.metrics.watchers);
-    let feed = Feed::new(
-        &door,
-        start,
-        closing.map(|Extension(c)| c),
-        (place, counted),
-    );
-    let beat = KeepAlive::new()
-        .interval(door.config.limits.heartbeat)
-        .text("heartbeat");
+    let feed = Feed::new(&door, start, closing.map(|Extension(c)| c), (place, counted));
+    let beat = KeepAlive::new().interval(door.config.limits.heartbeat).text("heartbeat");
     Ok(Sse::new(feed.events()).keep_alive(beat))
 }

@@ -62,16 +62,8 @@ pub(crate) async fn readyz(
 ) -> Result<Response, Problem> {
     let checks = checks(&door);
     let ready = checks.iter().all(|c| c.result.is_ok());
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let text = if query.verbose.is_some() {
-        verbose(&checks)
-    } else {
-        String::new()
-    };
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let text = if query.verbose.is_some() { verbose(&checks) } else { String::new() };
     let verdict = if ready { "ok" } else { "not ready" };
     Ok((status, format!("{text}{verdict}\n")).into_response())
 }
@@ -82,31 +74,17 @@ pub(crate) async fn readyz(
     responses((status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text", body = String))
 )]
 pub(crate) async fn metrics(State(door): State<Door>) -> Response {
-    (
-        [(header::CONTENT_TYPE, MEDIA_TYPE)],
-        door.config.metrics.render(),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, MEDIA_TYPE)], door.config.metrics.render()).into_response()
 }
 
 /// The desk's own checks, then the node's.
 fn checks(door: &Door) -> Vec<Check> {
     let status = door.desk.status();
-    let replayed = if status.ready {
-        Ok(())
-    } else {
-        Err("history is being replayed".to_owned())
-    };
+    let replayed = if status.ready { Ok(()) } else { Err("history is being replayed".to_owned()) };
     let agrees = status.diverged.map_or(Ok(()), Err);
     let mut checks = vec![
-        Check {
-            name: "replayed",
-            result: replayed,
-        },
-        Check {
-            name: "agrees",
-            result: agrees,
-        },
+        Check { name: "replayed", result: replayed },
+        Check { name: "agrees", result: agrees },
     ];
     checks.extend((door.config.checks)());
     checks

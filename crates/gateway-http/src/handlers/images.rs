@@ -32,17 +32,10 @@ pub(crate) async fn tag(
     State(door): State<Door>,
     Asked(query): Asked<TagQuery>,
 ) -> Answer<TagShown> {
-    let (repo, tag) = (
-        repo(&query.repo)?,
-        wire::name("tag", &query.tag, TAG_BYTES_MAX)?,
-    );
+    let (repo, tag) = (repo(&query.repo)?, wire::name("tag", &query.tag, TAG_BYTES_MAX)?);
     let key = StateKey::Tag { repo, tag };
     let found = query::record::<Tag>(&door.desk.snapshot().world, &key)?;
-    Ok(Json(
-        found
-            .ok_or_else(|| unknown(format!("{repo}:{tag}")))?
-            .into(),
-    ))
+    Ok(Json(found.ok_or_else(|| unknown(format!("{repo}:{tag}")))?.into()))
 }
 
 /// A tag's releases, the newest first.
@@ -55,18 +48,9 @@ pub(crate) async fn history(
     Asked(query): Asked<HistoryQuery>,
 ) -> Answer<History> {
     let limit = wire::page_limit(query.limit)?;
-    let (repo, tag) = (
-        repo(&query.repo)?,
-        wire::name("tag", &query.tag, TAG_BYTES_MAX)?,
-    );
+    let (repo, tag) = (repo(&query.repo)?, wire::name("tag", &query.tag, TAG_BYTES_MAX)?);
     let before = query.before.unwrap_or(u64::MAX);
-    Ok(Json(releases(
-        &door.desk.snapshot().world,
-        repo,
-        tag,
-        before,
-        limit,
-    )?))
+    Ok(Json(releases(&door.desk.snapshot().world, repo, tag, before, limit)?))
 }
 
 /// Lists repositories that have recorded tags.
@@ -116,10 +100,7 @@ fn repo(text: &str) -> Result<&str, Problem> {
 }
 
 fn unknown(what: String) -> Problem {
-    Problem::new(
-        Code::UnknownImage,
-        format!("nothing is recorded under {what}"),
-    )
+    Problem::new(Code::UnknownImage, format!("nothing is recorded under {what}"))
 }
 
 fn releases(
@@ -130,12 +111,7 @@ fn releases(
     limit: usize,
 ) -> Result<History, Problem> {
     let start = StateKey::Release { repo, tag, seq: 0 }.encode();
-    let end = StateKey::Release {
-        repo,
-        tag,
-        seq: before,
-    }
-    .encode();
+    let end = StateKey::Release { repo, tag, seq: before }.encode();
     let newest_first = world.range(&start, &end).rev().take(limit + 1);
     let mut items: Vec<(u64, ReleaseShown)> = Vec::new();
     for (_, entry) in newest_first {
@@ -149,12 +125,7 @@ fn releases(
     items.truncate(limit);
     let next = items.last().map(|(seq, _)| *seq).filter(|_| more);
     let items = items.into_iter().map(|(_, shown)| shown).collect();
-    Ok(History {
-        repo: repo.to_owned(),
-        tag: tag.to_owned(),
-        items,
-        next,
-    })
+    Ok(History { repo: repo.to_owned(), tag: tag.to_owned(), items, next })
 }
 
 /// Jumps from repository to repository: the tags of one are not walked over.
@@ -168,10 +139,7 @@ fn repository_page(world: &World, cursor: wire::Cursor) -> Page<Repository> {
             return Page { items, next: None };
         };
         if items.len() == cursor.limit {
-            return Page {
-                items,
-                next: Some(hex::encode(start)),
-            };
+            return Page { items, next: Some(hex::encode(start)) };
         }
         if let Subject::Tag { repo, .. } = Subject::of(key) {
             start = query::after_prefix(&StateKey::prefix(7, &[&repo]));
@@ -198,13 +166,7 @@ fn standing(world: &World, repo: &str, digest: &str) -> Result<DigestShown, Prob
     let more = uses.len() > LIST_ITEMS_MAX;
     uses.truncate(LIST_ITEMS_MAX);
     let state = state.map_or(StateShown::Active, StateShown::from);
-    Ok(DigestShown {
-        repo: repo.to_owned(),
-        digest: digest.to_owned(),
-        state,
-        uses,
-        more,
-    })
+    Ok(DigestShown { repo: repo.to_owned(), digest: digest.to_owned(), state, uses, more })
 }
 
 fn covering(world: &World, name: &str) -> Result<Option<Namespace>, Problem> {

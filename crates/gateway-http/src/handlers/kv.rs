@@ -33,9 +33,7 @@ pub(crate) async fn write(
     let patience = wire::patience_ms(query.timeout_ms)?;
     let (space, asked) = (wire::space(&space)?, body.value);
     let identity = asked.identity.unwrap_or(caller.identity);
-    let submitted = door
-        .desk
-        .submit_session(space, &identity, asked.action.action(space));
+    let submitted = door.desk.submit_session(space, &identity, asked.action.action(space));
     Ok(Json(door.outcome(submitted, patience).await?.into()))
 }
 
@@ -88,19 +86,12 @@ impl Range {
                 return Err(Problem::malformed("query", why));
             }
         };
-        Ok(Self {
-            start,
-            end,
-            strip: base.len(),
-        })
+        Ok(Self { start, end, strip: base.len() })
     }
 
     fn read(&self, at: &Snapshot, space: &str, limit: usize) -> Result<RangeShown, Problem> {
         if at.world.get(&StateKey::Space(space).encode()).is_none() {
-            return Err(Problem::new(
-                Code::UnknownSpace,
-                format!("there is no space {space:?}"),
-            ));
+            return Err(Problem::new(Code::UnknownSpace, format!("there is no space {space:?}")));
         }
         let part = query::part(&at.world, &self.start, &self.end, self.strip, limit);
         Ok(RangeShown {

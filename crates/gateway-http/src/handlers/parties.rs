@@ -26,12 +26,7 @@ pub(crate) async fn organisations(
 ) -> Answer<Page<OrganisationShown>> {
     let (at, cursor) = (door.desk.snapshot(), query.cursor()?);
     let shown = |organisation: Organisation| Some(organisation.into());
-    Ok(Json(query::page(
-        &at.world,
-        kind::ORGANISATION,
-        &cursor,
-        shown,
-    )?))
+    Ok(Json(query::page(&at.world, kind::ORGANISATION, &cursor, shown)?))
 }
 
 /// Lists accounts.

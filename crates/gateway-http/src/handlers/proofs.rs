@@ -37,14 +37,7 @@ pub(crate) async fn receipt(
     Asked(query): Asked<ItemQuery>,
 ) -> Result<impl IntoResponse, Problem> {
     let command = wire::digest("command", &command)?;
-    prove(
-        &door,
-        Ask::Receipt {
-            command,
-            item: query.item()?,
-        },
-    )
-    .await
+    prove(&door, Ask::Receipt { command, item: query.item()? }).await
 }
 
 /// Proves what stands, or that nothing stands, at state keys: several `key=` parameters, in hex, under one root.
@@ -70,10 +63,7 @@ pub(crate) async fn range(
     State(door): State<Door>,
     Asked(query): Asked<ProofRangeQuery>,
 ) -> Result<impl IntoResponse, Problem> {
-    let (start, end) = (
-        wire::bytes("start", &query.start)?,
-        wire::bytes("end", &query.end)?,
-    );
+    let (start, end) = (wire::bytes("start", &query.start)?, wire::bytes("end", &query.end)?);
     prove(&door, Ask::Range { start, end }).await
 }
 
@@ -91,15 +81,7 @@ pub(crate) async fn event(
     State(door): State<Door>,
     Named((height, index, event)): Named<(u64, u32, u32)>,
 ) -> Result<impl IntoResponse, Problem> {
-    prove(
-        &door,
-        Ask::Event {
-            height,
-            index,
-            event,
-        },
-    )
-    .await
+    prove(&door, Ask::Event { height, index, event }).await
 }
 
 fn keys(query: &[(String, String)]) -> Result<Vec<Vec<u8>>, Problem> {
@@ -108,10 +90,7 @@ fn keys(query: &[(String, String)]) -> Result<Vec<Vec<u8>>, Problem> {
     }
     let one = |(name, text): &(String, String)| match name.as_str() {
         "key" => wire::bytes("key", text),
-        other => Err(Problem::malformed(
-            "query",
-            format!("unknown parameter {other:?}"),
-        )),
+        other => Err(Problem::malformed("query", format!("unknown parameter {other:?}"))),
     };
     query.iter().map(one).collect()
 }

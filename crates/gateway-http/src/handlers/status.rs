@@ -22,12 +22,7 @@ use crate::{
 )]
 pub(crate) async fn status(State(door): State<Door>) -> Json<StatusShown> {
     let (desk, engine) = (door.desk.status(), (door.config.engine)());
-    Json(StatusShown::new(
-        door.desk.genesis(),
-        &desk,
-        engine,
-        &door.config.version,
-    ))
+    Json(StatusShown::new(door.desk.genesis(), &desk, engine, &door.config.version))
 }
 
 /// What to pin for verifying offline. Compare it with what another organisation gives you: this copy is the member's word.
@@ -36,11 +31,7 @@ pub(crate) async fn status(State(door): State<Door>) -> Json<StatusShown> {
     responses((status = 200, description = "trust-root.json", content_type = "application/json", body = Object), Problems)
 )]
 pub(crate) async fn trust_root(State(door): State<Door>) -> Response {
-    (
-        [(header::CONTENT_TYPE, "application/json")],
-        door.trust_root.clone(),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "application/json")], door.trust_root.clone()).into_response()
 }
 
 /// What this member runs.
@@ -50,11 +41,7 @@ pub(crate) async fn trust_root(State(door): State<Door>) -> Response {
 )]
 pub(crate) async fn version(State(door): State<Door>) -> Json<VersionShown> {
     let protocol = door.desk.genesis().params.protocol_version;
-    Json(VersionShown {
-        version: door.config.version.clone(),
-        protocol,
-        api: "v1",
-    })
+    Json(VersionShown { version: door.config.version.clone(), protocol, api: "v1" })
 }
 
 /// What a problem's `code` means: what happened, why, what the user does, what the operator does.
@@ -65,11 +52,9 @@ pub(crate) async fn version(State(door): State<Door>) -> Json<VersionShown> {
 )]
 pub(crate) async fn error_page(Named(code): Named<String>, uri: axum::http::Uri) -> Response {
     match Code::ALL.iter().find(|known| known.name() == code) {
-        Some(known) => (
-            [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")],
-            known.page(),
-        )
-            .into_response(),
+        Some(known) => {
+            ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], known.page()).into_response()
+        }
         None => unknown_route(uri).await.into_response(),
     }
 }

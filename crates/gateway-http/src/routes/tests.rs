@@ -34,17 +34,10 @@ fn the_api_is_the_reviewed_one() {
 
 #[test]
 fn every_route_is_described_and_every_description_has_a_route() {
-    let routed: BTreeSet<&str> = [reads(), waits(), probes()]
-        .into_iter()
-        .flatten()
-        .map(|(path, _)| path)
-        .collect();
-    let described: BTreeSet<&str> = document()["paths"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let routed: BTreeSet<&str> =
+        [reads(), waits(), probes()].into_iter().flatten().map(|(path, _)| path).collect();
+    let described: BTreeSet<&str> =
+        document()["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(routed, described);
 }
 
@@ -52,49 +45,27 @@ fn every_route_is_described_and_every_description_has_a_route() {
 async fn every_path_takes_its_methods_and_no_other() {
     let bench = Bench::new();
     for (path, operations) in document()["paths"].as_object().unwrap() {
-        let concrete = path
-            .replace("{height}", "1")
-            .replace("{index}", "0")
-            .replace("{event}", "0");
-        let concrete = concrete
-            .split('/')
-            .map(|p| if p.starts_with('{') { "x" } else { p });
+        let concrete =
+            path.replace("{height}", "1").replace("{index}", "0").replace("{event}", "0");
+        let concrete = concrete.split('/').map(|p| if p.starts_with('{') { "x" } else { p });
         let concrete = concrete.collect::<Vec<_>>().join("/");
-        for method in [
-            Method::GET,
-            Method::POST,
-            Method::PUT,
-            Method::DELETE,
-            Method::PATCH,
-        ] {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
             if concrete == "/v1/events" && method == Method::GET {
                 continue; // Never ends; it has tests of its own.
             }
-            let request = local(method.as_str(), &concrete)
-                .body(axum::body::Body::empty())
-                .unwrap();
+            let request =
+                local(method.as_str(), &concrete).body(axum::body::Body::empty()).unwrap();
             let heard = bench.ask(request).await;
             let known = operations.get(method.as_str().to_lowercase()).is_some();
-            assert_eq!(
-                heard.status != StatusCode::METHOD_NOT_ALLOWED,
-                known,
-                "{method} {path}"
-            );
+            assert_eq!(heard.status != StatusCode::METHOD_NOT_ALLOWED, known, "{method} {path}");
             if !known {
                 assert_eq!(heard.problem(), "method_not_allowed");
                 assert!(heard.headers.contains_key("allow"), "{method} {path}");
             }
         }
     }
-    for path in [
-        "/",
-        "/v1",
-        "/v1/",
-        "/v1/status/",
-        "/v2/status",
-        "/v1/spaces/acme",
-        "//v1/status",
-    ] {
+    for path in ["/", "/v1", "/v1/", "/v1/status/", "/v2/status", "/v1/spaces/acme", "//v1/status"]
+    {
         assert_eq!(bench.get(path).await.problem(), "unknown_route", "{path}");
     }
 }
@@ -111,29 +82,14 @@ async fn every_code_has_a_page_and_serves_it() {
             "{}",
             code.name()
         );
-        for heading in [
-            "What happened",
-            "Why",
-            "What the user does",
-            "What the operator does",
-        ] {
-            assert!(
-                page.contains(&format!("\n## {heading}\n")),
-                "{}: {heading}",
-                code.name()
-            );
+        for heading in ["What happened", "Why", "What the user does", "What the operator does"] {
+            assert!(page.contains(&format!("\n## {heading}\n")), "{}: {heading}", code.name());
         }
-        assert_eq!(
-            bench.get(&format!("/errors/{}", code.name())).await.text(),
-            page
-        );
+        assert_eq!(bench.get(&format!("/errors/{}", code.name())).await.text(), page);
         let body = Problem::new(*code, "d").into_response();
         assert_eq!(body.status(), code.status());
     }
-    assert_eq!(
-        bench.get("/errors/nonsense").await.problem(),
-        "unknown_route"
-    );
+    assert_eq!(bench.get("/errors/nonsense").await.problem(), "unknown_route");
     let names: BTreeSet<&str> = Code::ALL.iter().map(|c| c.name()).collect();
     assert_eq!(names.len(), Code::ALL.len());
 }
@@ -143,10 +99,7 @@ fn every_error_of_the_desk_has_its_code() {
     use hanse_ledger::{Lagged, ProveError, SubmitError, TicketError};
     let cases: Vec<(Problem, &str)> = vec![
         (SubmitError::Full { retry_after_ms: 50 }.into(), "pool_full"),
-        (
-            SubmitError::Malformed("m".to_owned()).into(),
-            "malformed_command",
-        ),
+        (SubmitError::Malformed("m".to_owned()).into(), "malformed_command"),
         (SubmitError::BadSignature.into(), "bad_signature"),
         (SubmitError::Expired.into(), "command_expired"),
         (SubmitError::WrongChain.into(), "wrong_chain"),

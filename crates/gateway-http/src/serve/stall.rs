@@ -23,12 +23,7 @@ pub(crate) struct Stalling<S> {
 
 impl<S> Stalling<S> {
     pub(crate) fn new(inner: S, patience: Duration) -> Self {
-        Self {
-            inner,
-            patience,
-            clock: Box::pin(sleep(patience)),
-            waiting: false,
-        }
+        Self { inner, patience, clock: Box::pin(sleep(patience)), waiting: false }
     }
 
     fn judge<T>(

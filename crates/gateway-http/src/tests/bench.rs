@@ -56,17 +56,10 @@ impl Heard {
     /// The problem's code; checks that the answer is a whole problem.
     pub(crate) fn problem(&self) -> String {
         let json = self.json();
-        assert_eq!(
-            self.headers[header::CONTENT_TYPE],
-            "application/problem+json",
-            "{json}"
-        );
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{json}");
         assert_eq!(json["status"], self.status.as_u16(), "{json}");
         for field in ["type", "title", "detail", "remedy"] {
-            assert!(
-                json[field].as_str().is_some_and(|t| !t.is_empty()),
-                "{field}: {json}"
-            );
+            assert!(json[field].as_str().is_some_and(|t| !t.is_empty()), "{field}: {json}");
         }
         json["code"].as_str().expect("a code").to_owned()
     }
@@ -114,32 +107,18 @@ impl Bench {
         let gateway = SigningKey::from_seed(Suite::Ed25519, [2; 32]);
         let genesis = genesis(&admin, &gateway);
         let gossip = Box::new(|_| {});
-        let ledger = Ledger::new(Config {
-            genesis,
-            gateway: Some(gateway),
-            gossip,
-        });
+        let ledger = Ledger::new(Config { genesis, gateway: Some(gateway), gossip });
         let config = DoorConfig {
             hosts: vec!["Hanse.Example".to_owned()],
             session_token: Some("sesame".to_owned()),
             version: "0.1.0-test".to_owned(),
             engine: Arc::new(EngineView::default),
-            checks: Arc::new(|| {
-                vec![Check {
-                    name: "storage",
-                    result: Ok(()),
-                }]
-            }),
+            checks: Arc::new(|| vec![Check { name: "storage", result: Ok(()) }]),
             alive: Arc::new(|| Ok(())),
             metrics: Metrics::new("0.1.0-test"),
             limits: Limits::default(),
         };
-        Self {
-            ledger,
-            config,
-            admin,
-            nonce: AtomicU64::new(0),
-        }
+        Self { ledger, config, admin, nonce: AtomicU64::new(0) }
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -151,25 +130,12 @@ impl Bench {
         let tip = self.ledger.snapshot();
         let view = tip.header.height + 1;
         let parent_view = tip.header.height;
-        let place = Place {
-            epoch: 0,
-            view,
-            leader: [3; 32],
-            parent_view,
-        };
+        let place = Place { epoch: 0, view, leader: [3; 32], parent_view };
         let now = tip.header.timestamp_ms + 1;
-        let block = self
-            .ledger
-            .build(place, tip.digest, now)
-            .expect("the tip is known");
+        let block = self.ledger.build(place, tip.digest, now).expect("the tip is known");
         self.ledger.commit(&block, block.header.digest(), None);
         let height = self.ledger.snapshot().header.height;
-        assert_eq!(
-            height,
-            tip.header.height + 1,
-            "{:?}",
-            self.ledger.status().diverged
-        );
+        assert_eq!(height, tip.header.height + 1, "{:?}", self.ledger.status().diverged);
         height
     }
 
@@ -197,8 +163,7 @@ impl Bench {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Heard {
-        self.ask(local("GET", path).body(Body::empty()).expect("a request"))
-            .await
+        self.ask(local("GET", path).body(Body::empty()).expect("a request")).await
     }
 
     /// Sends a request and makes blocks until it is answered.
@@ -232,27 +197,15 @@ impl Bench {
     /// Writes as a session client of this machine.
     pub(crate) async fn write(&self, space: &str, action: Value) -> Heard {
         let body = serde_json::json!({ "action": action });
-        self.drive(json(&format!("/v1/spaces/{space}/kv"), &body))
-            .await
+        self.drive(json(&format!("/v1/spaces/{space}/kv"), &body)).await
     }
 }
 
 pub(crate) async fn ask(router: &Router, request: Request<Body>) -> Heard {
-    let response = router
-        .clone()
-        .oneshot(request)
-        .await
-        .expect("a router never fails");
+    let response = router.clone().oneshot(request).await.expect("a router never fails");
     let (parts, body) = response.into_parts();
-    let bytes = to_bytes(body, usize::MAX)
-        .await
-        .expect("a whole body")
-        .to_vec();
-    Heard {
-        status: parts.status,
-        headers: parts.headers,
-        bytes,
-    }
+    let bytes = to_bytes(body, usize::MAX).await.expect("a whole body").to_vec();
+    Heard { status: parts.status, headers: parts.headers, bytes }
 }
 
 /// A request of a program on this machine.
@@ -272,7 +225,5 @@ pub(crate) fn octets(path: &str, bytes: Vec<u8>) -> Request<Body> {
 
 pub(crate) fn json(path: &str, body: &Value) -> Request<Body> {
     let request = local("POST", path).header(header::CONTENT_TYPE, "application/json");
-    request
-        .body(Body::from(body.to_string()))
-        .expect("a request")
+    request.body(Body::from(body.to_string())).expect("a request")
 }

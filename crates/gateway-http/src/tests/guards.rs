@@ -11,18 +11,11 @@ use serde_json::json;
 use super::bench::{Bench, Heard, json as post, local, octets};
 
 fn addressed(host: &str) -> Request<Body> {
-    Request::builder()
-        .uri("/v1/status")
-        .header(header::HOST, host)
-        .body(Body::empty())
-        .unwrap()
+    Request::builder().uri("/v1/status").header(header::HOST, host).body(Body::empty()).unwrap()
 }
 
 fn write() -> Request<Body> {
-    post(
-        "/v1/spaces/acme/kv",
-        &json!({ "action": { "put": { "key": "YQ", "value": "MQ" } } }),
-    )
+    post("/v1/spaces/acme/kv", &json!({ "action": { "put": { "key": "YQ", "value": "MQ" } } }))
 }
 
 fn with(mut request: Request<Body>, name: &'static str, value: &str) -> Request<Body> {
@@ -37,10 +30,7 @@ fn from(mut request: Request<Body>, peer: &str) -> Request<Body> {
 }
 
 fn has_cors(heard: &Heard) -> bool {
-    heard
-        .headers
-        .keys()
-        .any(|name| name.as_str().starts_with("access-control"))
+    heard.headers.keys().any(|name| name.as_str().starts_with("access-control"))
 }
 
 /// The seed's node opened its RPC to every origin and every host, and signed with an unlocked account for whoever asked.
@@ -57,16 +47,8 @@ async fn defect_4b_5_a_stranger_cannot_make_the_gateway_sign() {
         with(write(), "x-forwarded-for", "192.0.2.7"),
         with(write(), "forwarded", "for=192.0.2.7"),
         with(write(), "via", "1.1 proxy"),
-        with(
-            from(write(), "192.0.2.7:4000"),
-            "authorization",
-            "Bearer open",
-        ),
-        with(
-            from(write(), "192.0.2.7:4000"),
-            "authorization",
-            "Basic c2VzYW1l",
-        ),
+        with(from(write(), "192.0.2.7:4000"), "authorization", "Bearer open"),
+        with(from(write(), "192.0.2.7:4000"), "authorization", "Basic c2VzYW1l"),
         with(write(), "authorization", "Bearer "),
     ];
     for request in strangers {
@@ -74,32 +56,14 @@ async fn defect_4b_5_a_stranger_cannot_make_the_gateway_sign() {
         assert_eq!(heard.problem(), "session_not_allowed");
         assert!(!has_cors(&heard));
     }
-    assert_eq!(
-        (
-            bench.ledger.status().height,
-            bench.ledger.status().session_waiting
-        ),
-        (height, 0)
-    );
-    let trusted = with(
-        from(write(), "192.0.2.7:4000"),
-        "authorization",
-        "bearer sesame",
-    );
+    assert_eq!((bench.ledger.status().height, bench.ledger.status().session_waiting), (height, 0));
+    let trusted = with(from(write(), "192.0.2.7:4000"), "authorization", "bearer sesame");
     assert_eq!(bench.drive(trusted).await.ok()["status"], "done");
-    assert_eq!(
-        bench
-            .drive(from(write(), "[::ffff:127.0.0.1]:9"))
-            .await
-            .ok()["status"],
-        "done"
-    );
+    assert_eq!(bench.drive(from(write(), "[::ffff:127.0.0.1]:9")).await.ok()["status"], "done");
     // Without a token set, none opens the door.
     let mut closed = Bench::new();
     closed.config.session_token = None;
-    let heard = closed
-        .ask(with(write(), "authorization", "Bearer sesame"))
-        .await;
+    let heard = closed.ask(with(write(), "authorization", "Bearer sesame")).await;
     assert_eq!(heard.problem(), "session_not_allowed");
 }
 
@@ -108,17 +72,10 @@ async fn defect_4b_5_a_stranger_cannot_make_the_gateway_sign() {
 async fn defect_4b_6_a_web_page_cannot_drive_the_door() {
     let bench = Bench::new();
     let (key, value) = (b"a".to_vec(), b"v".to_vec());
-    let put = Action::Kv(KvAction::Put {
-        space: "acme".to_owned(),
-        key,
-        value,
-    });
+    let put = Action::Kv(KvAction::Put { space: "acme".to_owned(), key, value });
     let signed = encode(&bench.sign(put));
     let page = |name, value: &str| {
-        [
-            with(write(), name, value),
-            with(octets("/v1/commands", signed.clone()), name, value),
-        ]
+        [with(write(), name, value), with(octets("/v1/commands", signed.clone()), name, value)]
     };
     let foreign = [
         "https://evil.example",
@@ -137,22 +94,14 @@ async fn defect_4b_6_a_web_page_cannot_drive_the_door() {
     }
     for site in ["cross-site", "same-site", "odd"] {
         for request in page("sec-fetch-site", site) {
-            assert_eq!(
-                bench.ask(request).await.problem(),
-                "origin_not_allowed",
-                "{site}"
-            );
+            assert_eq!(bench.ask(request).await.problem(), "origin_not_allowed", "{site}");
         }
     }
     // Reading is refused to scripts of other origins too, and allowed when a link is followed.
     let read = || local("GET", "/v1/status").body(Body::empty()).unwrap();
-    let scripted = bench
-        .ask(with(read(), "origin", "https://evil.example"))
-        .await;
+    let scripted = bench.ask(with(read(), "origin", "https://evil.example")).await;
     assert_eq!(scripted.problem(), "origin_not_allowed");
-    let followed = bench
-        .ask(with(read(), "sec-fetch-site", "cross-site"))
-        .await;
+    let followed = bench.ask(with(read(), "sec-fetch-site", "cross-site")).await;
     assert!(followed.status.is_success() && !has_cors(&followed));
     // A preflight gets no permission.
     let preflight = local("OPTIONS", "/v1/commands")
@@ -163,11 +112,8 @@ async fn defect_4b_6_a_web_page_cannot_drive_the_door() {
     assert!(!has_cors(&heard));
     assert_eq!(bench.ledger.status().pool_commands, 0);
     // The member's own console may.
-    let own = with(
-        with(write(), "origin", "http://127.0.0.1:8000"),
-        "sec-fetch-site",
-        "same-origin",
-    );
+    let own =
+        with(with(write(), "origin", "http://127.0.0.1:8000"), "sec-fetch-site", "same-origin");
     assert_eq!(bench.drive(own).await.ok()["status"], "done");
 }
 
@@ -184,10 +130,7 @@ async fn a_rebound_name_does_not_reach_the_door() {
         "hanse.example:443",
     ];
     for host in ours {
-        assert!(
-            bench.ask(addressed(host)).await.status.is_success(),
-            "{host}"
-        );
+        assert!(bench.ask(addressed(host)).await.status.is_success(), "{host}");
     }
     let others = [
         "evil.example",
@@ -211,40 +154,19 @@ async fn a_rebound_name_does_not_reach_the_door() {
         .uri("/v1/status")
         .header("host", "localhost")
         .header("host", "evil.example");
-    assert_eq!(
-        bench
-            .ask(twice.body(Body::empty()).unwrap())
-            .await
-            .problem(),
-        "host_not_allowed"
-    );
-    let none = Request::builder()
-        .uri("/v1/status")
-        .body(Body::empty())
-        .unwrap();
+    assert_eq!(bench.ask(twice.body(Body::empty()).unwrap()).await.problem(), "host_not_allowed");
+    let none = Request::builder().uri("/v1/status").body(Body::empty()).unwrap();
     assert_eq!(bench.ask(none).await.problem(), "host_not_allowed");
     // The target's own authority counts, whatever the header says.
-    let absolute = Request::builder()
-        .uri("http://evil.example/v1/status")
-        .header("host", "localhost");
+    let absolute =
+        Request::builder().uri("http://evil.example/v1/status").header("host", "localhost");
     assert_eq!(
-        bench
-            .ask(absolute.body(Body::empty()).unwrap())
-            .await
-            .problem(),
+        bench.ask(absolute.body(Body::empty()).unwrap()).await.problem(),
         "host_not_allowed"
     );
     // Also where nothing is.
-    let nothing = Request::builder()
-        .uri("/nothing")
-        .header("host", "evil.example");
-    assert_eq!(
-        bench
-            .ask(nothing.body(Body::empty()).unwrap())
-            .await
-            .problem(),
-        "host_not_allowed"
-    );
+    let nothing = Request::builder().uri("/nothing").header("host", "evil.example");
+    assert_eq!(bench.ask(nothing.body(Body::empty()).unwrap()).await.problem(), "host_not_allowed");
 }
 
 #[tokio::test]

@@ -7,50 +7,27 @@ use super::bench::{Bench, json as post, local};
 use crate::limits::{RANGE_BYTES_MAX, SCAN_KEYS_MAX};
 
 async fn put(bench: &Bench, key: &str, value: &str) -> Value {
-    bench
-        .write("acme", json!({ "put": { "key": key, "value": value } }))
-        .await
-        .ok()
+    bench.write("acme", json!({ "put": { "key": key, "value": value } })).await.ok()
 }
 
 fn keys(shown: &Value) -> Vec<&str> {
-    shown["kvs"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|kv| kv["key"].as_str().unwrap())
-        .collect()
+    shown["kvs"].as_array().unwrap().iter().map(|kv| kv["key"].as_str().unwrap()).collect()
 }
 
 #[tokio::test]
 async fn what_a_session_client_writes_can_be_read() {
     let bench = Bench::new();
     let outcome = put(&bench, "YQ==", "MQ==").await;
-    assert_eq!(
-        (&outcome["status"], &outcome["revision"]),
-        (&"done".into(), &2.into())
-    );
+    assert_eq!((&outcome["status"], &outcome["revision"]), (&"done".into(), &2.into()));
     put(&bench, "YQ", "Mg").await; // without padding
     let shown = bench.get("/v1/spaces/acme/kv?key=YQ").await.ok();
     let kv = json!({ "key": "YQ==", "value": "Mg==", "create_revision": 2, "mod_revision": 3, "version": 2 });
     assert_eq!(shown["kvs"], json!([kv]));
-    assert_eq!(
-        (&shown["revision"], &shown["count"]),
-        (&3.into(), &1.into())
-    );
-    assert_eq!(
-        (&shown["more"], &shown["count_is_exact"]),
-        (&false.into(), &true.into())
-    );
-    let deleted = bench
-        .write("acme", json!({ "delete": { "key": "YQ" } }))
-        .await
-        .ok();
+    assert_eq!((&shown["revision"], &shown["count"]), (&3.into(), &1.into()));
+    assert_eq!((&shown["more"], &shown["count_is_exact"]), (&false.into(), &true.into()));
+    let deleted = bench.write("acme", json!({ "delete": { "key": "YQ" } })).await.ok();
     assert_eq!(deleted["reply"], json!({ "deleted": 1 }));
-    let again = bench
-        .write("acme", json!({ "delete": { "key": "YQ" } }))
-        .await
-        .ok();
+    let again = bench.write("acme", json!({ "delete": { "key": "YQ" } })).await.ok();
     assert_eq!(again["status"], "unchanged");
 }
 
@@ -66,17 +43,12 @@ async fn a_transaction_takes_the_branch_its_compares_choose() {
     assert_eq!(first["reply"], json!({ "succeeded": true, "deleted": 0 }));
     let second = bench.write("acme", create).await.ok();
     assert_eq!(second["reply"], json!({ "succeeded": false, "deleted": 1 }));
-    for target in [
-        json!({ "create_revision": 0 }),
-        json!({ "mod_revision": 0 }),
-        json!({ "value": "MQ" }),
-    ] {
+    for target in
+        [json!({ "create_revision": 0 }), json!({ "mod_revision": 0 }), json!({ "value": "MQ" })]
+    {
         for op in ["equal", "greater", "less", "not_equal"] {
             let compare = json!([{ "key": "YQ", "op": op, "target": target }]);
-            bench
-                .write("acme", json!({ "txn": { "compares": compare } }))
-                .await
-                .ok();
+            bench.write("acme", json!({ "txn": { "compares": compare } })).await.ok();
         }
     }
 }
@@ -112,10 +84,8 @@ async fn ranges_are_etcds() {
 #[tokio::test]
 async fn a_range_is_cut_by_bytes_but_never_below_one_key() {
     let bench = Bench::new();
-    let big = base64::Engine::encode(
-        &base64::prelude::BASE64_STANDARD,
-        vec![7; RANGE_BYTES_MAX + 1],
-    );
+    let big =
+        base64::Engine::encode(&base64::prelude::BASE64_STANDARD, vec![7; RANGE_BYTES_MAX + 1]);
     put(&bench, "YQ==", &big).await;
     put(&bench, "Yg==", "MQ==").await;
     let shown = bench.get("/v1/spaces/acme/kv").await.ok();
@@ -131,32 +101,12 @@ async fn malformed_reads_and_writes_are_named() {
         ("/v1/spaces/No/kv", "malformed_request", "lower-case"),
         ("/v1/spaces/%ff/kv", "malformed_request", "path"),
         ("/v1/spaces/acme/kv?key=***", "malformed_request", "base64"),
-        (
-            "/v1/spaces/acme/kv?key=a+b",
-            "malformed_request",
-            "use - and _",
-        ),
+        ("/v1/spaces/acme/kv?key=a+b", "malformed_request", "use - and _"),
         ("/v1/spaces/acme/kv?limit=0", "malformed_request", "limit"),
-        (
-            "/v1/spaces/acme/kv?limit=1001",
-            "malformed_request",
-            "limit",
-        ),
-        (
-            "/v1/spaces/acme/kv?range_end=YQ",
-            "malformed_request",
-            "key",
-        ),
-        (
-            "/v1/spaces/acme/kv?key=YQ&prefix=YQ",
-            "malformed_request",
-            "key",
-        ),
-        (
-            "/v1/spaces/acme/kv?revision=3",
-            "malformed_request",
-            "revision",
-        ),
+        ("/v1/spaces/acme/kv?limit=1001", "malformed_request", "limit"),
+        ("/v1/spaces/acme/kv?range_end=YQ", "malformed_request", "key"),
+        ("/v1/spaces/acme/kv?key=YQ&prefix=YQ", "malformed_request", "key"),
+        ("/v1/spaces/acme/kv?revision=3", "malformed_request", "revision"),
     ];
     for (path, code, part) in reads {
         let heard = bench.get(path).await;
@@ -181,10 +131,7 @@ async fn malformed_reads_and_writes_are_named() {
     }
     let request = local("POST", "/v1/spaces/acme/kv").header("content-type", "application/json");
     let deep = Body::from("[".repeat(100_000));
-    assert_eq!(
-        bench.ask(request.body(deep).unwrap()).await.problem(),
-        "malformed_request"
-    );
+    assert_eq!(bench.ask(request.body(deep).unwrap()).await.problem(), "malformed_request");
     let long = json!({ "identity": "i".repeat(257), "action": { "delete": { "key": "YQ" } } });
     let heard = bench.ask(post("/v1/spaces/acme/kv", &long)).await;
     assert_eq!(heard.problem(), "malformed_command");

@@ -15,11 +15,7 @@ use super::bench::{Bench, ask, local, octets};
 
 fn put(key: &str) -> Action {
     let (key, value) = (key.into(), b"v".to_vec());
-    Action::Kv(KvAction::Put {
-        space: "acme".to_owned(),
-        key,
-        value,
-    })
+    Action::Kv(KvAction::Put { space: "acme".to_owned(), key, value })
 }
 
 fn get(path: &str) -> Request<Body> {
@@ -36,21 +32,12 @@ async fn a_request_too_many_is_shed_and_probes_are_not() {
     let meanwhile = async {
         tokio::task::yield_now().await;
         let shed = ask(&router, get("/v1/status")).await;
-        assert_eq!(
-            (shed.problem().as_str(), shed.status.as_u16()),
-            ("overloaded", 503)
-        );
+        assert_eq!((shed.problem().as_str(), shed.status.as_u16()), ("overloaded", 503));
         assert_eq!(shed.headers["retry-after"], "1");
         for probe in ["/livez", "/readyz", "/metrics"] {
             assert_eq!(ask(&router, get(probe)).await.status, StatusCode::OK);
         }
-        assert!(
-            bench
-                .config
-                .metrics
-                .render()
-                .contains("hanse_http_shed_total 1")
-        );
+        assert!(bench.config.metrics.render().contains("hanse_http_shed_total 1"));
         bench.block();
     };
     let (heard, ()) = tokio::join!(waiting, meanwhile);
@@ -64,10 +51,7 @@ async fn an_answer_keeps_its_place_until_it_is_taken() {
     bench.config.limits.requests = 1;
     let router = bench.router();
     let slow_reader = router.clone().oneshot(get("/v1/status")).await.unwrap();
-    assert_eq!(
-        ask(&router, get("/v1/status")).await.problem(),
-        "overloaded"
-    );
+    assert_eq!(ask(&router, get("/v1/status")).await.problem(), "overloaded");
     assert!(slow_reader.headers().contains_key("content-type"));
     drop(slow_reader);
     assert_eq!(ask(&router, get("/v1/status")).await.status, StatusCode::OK);
@@ -79,10 +63,7 @@ async fn a_proof_that_cannot_be_made_in_time_is_given_up() {
     bench.config.limits.answer_time = Duration::from_millis(1);
     // Nobody serves the tree here, so the proof waits for ever.
     let heard = bench.get("/v1/proofs/lookup?key=00").await;
-    assert_eq!(
-        (heard.problem().as_str(), heard.status.as_u16()),
-        ("slow_answer", 504)
-    );
+    assert_eq!((heard.problem().as_str(), heard.status.as_u16()), ("slow_answer", 504));
 }
 
 #[tokio::test]
@@ -99,10 +80,7 @@ async fn questions_for_proofs_are_read_strictly() {
         ("/v1/proofs/event/1/2/x", "malformed_request"),
         ("/v1/proofs/event/-1/0/0", "malformed_request"),
         ("/v1/proofs/event/99/0/0", "nothing_to_prove"),
-        (
-            "/v1/proofs/event/1/4294967295/4294967295",
-            "nothing_to_prove",
-        ),
+        ("/v1/proofs/event/1/4294967295/4294967295", "nothing_to_prove"),
     ];
     bench.block();
     for (path, code) in cases {
@@ -124,10 +102,7 @@ fn pieces(count: usize, piece: &'static [u8]) -> Body {
     let piece = Ok::<_, std::io::Error>(Bytes::from_static(piece));
     Body::from_stream(
         stream::repeat_with(move || {
-            piece
-                .as_ref()
-                .map(Bytes::clone)
-                .map_err(|_| std::io::Error::other(""))
+            piece.as_ref().map(Bytes::clone).map_err(|_| std::io::Error::other(""))
         })
         .take(count),
     )
@@ -139,17 +114,9 @@ async fn a_body_that_dribbles_or_breaks_is_given_up() {
     bench.config.limits.body_time = Duration::from_millis(1);
     let never = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
     let heard = bench.ask(streamed(never)).await;
-    assert_eq!(
-        (heard.problem().as_str(), heard.status.as_u16()),
-        ("slow_body", 408)
-    );
-    let broken = Body::from_stream(stream::iter([Err::<Bytes, _>(std::io::Error::other(
-        "gone",
-    ))]));
-    assert_eq!(
-        bench.ask(streamed(broken)).await.problem(),
-        "malformed_request"
-    );
+    assert_eq!((heard.problem().as_str(), heard.status.as_u16()), ("slow_body", 408));
+    let broken = Body::from_stream(stream::iter([Err::<Bytes, _>(std::io::Error::other("gone"))]));
+    assert_eq!(bench.ask(streamed(broken)).await.problem(), "malformed_request");
 }
 
 #[tokio::test]

@@ -15,20 +15,13 @@ async fn defect_4a_13_a_healthy_member_of_a_halted_chain_stays_live() {
     let mut bench = Bench::new();
     bench.block();
     // No quorum, no blocks, no readiness; the process is fine.
-    bench.config.checks = Arc::new(|| {
-        vec![Check {
-            name: "connected",
-            result: Err("1 of 4 members".into()),
-        }]
-    });
+    bench.config.checks =
+        Arc::new(|| vec![Check { name: "connected", result: Err("1 of 4 members".into()) }]);
     for _ in 0..3 {
         assert_eq!(bench.get("/readyz").await.status.as_u16(), 503);
         for probe in ["/livez", "/healthz"] {
             let heard = bench.get(probe).await;
-            assert_eq!(
-                (heard.status.as_u16(), heard.text().as_str()),
-                (200, "ok\n")
-            );
+            assert_eq!((heard.status.as_u16(), heard.text().as_str()), (200, "ok\n"));
         }
     }
     // Neither does a member that replays for hours ask to be restarted.
@@ -65,24 +58,10 @@ async fn probes_answer_under_any_name() {
     let bench = Bench::new();
     for path in ["/livez", "/healthz", "/readyz"] {
         let request = Request::builder().uri(path).header("host", "10.1.2.3:8000");
-        assert!(
-            bench
-                .ask(request.body(Body::empty()).unwrap())
-                .await
-                .status
-                .is_success()
-        );
+        assert!(bench.ask(request.body(Body::empty()).unwrap()).await.status.is_success());
     }
-    let request = Request::builder()
-        .uri("/metrics")
-        .header("host", "evil.example");
-    assert_eq!(
-        bench
-            .ask(request.body(Body::empty()).unwrap())
-            .await
-            .problem(),
-        "host_not_allowed"
-    );
+    let request = Request::builder().uri("/metrics").header("host", "evil.example");
+    assert_eq!(bench.ask(request.body(Body::empty()).unwrap()).await.problem(), "host_not_allowed");
 }
 
 #[tokio::test]
@@ -90,10 +69,7 @@ async fn the_status_has_the_agreed_shape() {
     let mut bench = Bench::new();
     bench.block();
     let before = bench.get("/v1/status").await.ok();
-    assert_eq!(
-        before["certificate"],
-        json!({ "height": 0, "signed": 0, "of": 1, "need": 1 })
-    );
+    assert_eq!(before["certificate"], json!({ "height": 0, "signed": 0, "of": 1, "need": 1 }));
     assert_eq!(before["committee"], json!([]));
     bench.config.engine = Arc::new(|| EngineView {
         epoch: 3,
@@ -103,48 +79,25 @@ async fn the_status_has_the_agreed_shape() {
             member(MemberState::Unreachable, None),
             member(MemberState::Unknown, None),
         ],
-        certificate: Some(CertificateView {
-            height: 9,
-            signed: 3,
-            of: 4,
-            need: 3,
-        }),
+        certificate: Some(CertificateView { height: 9, signed: 3, of: 4, need: 3 }),
     });
     let status = bench.get("/v1/status").await.ok();
     assert_eq!(
         (&status["v"], &status["height"], &status["epoch"]),
         (&1.into(), &1.into(), &3.into())
     );
-    assert_eq!(
-        status["chain_id"],
-        bench.ledger.genesis().chain_id().to_string()
-    );
-    assert_eq!(
-        status["certificate"],
-        json!({ "height": 9, "signed": 3, "of": 4, "need": 3 })
-    );
+    assert_eq!(status["chain_id"], bench.ledger.genesis().chain_id().to_string());
+    assert_eq!(status["certificate"], json!({ "height": 9, "signed": 3, "of": 4, "need": 3 }));
     let first = json!({ "organisation": "acme", "member": "0303", "state": "live", "height": 9 });
     assert_eq!(status["committee"][0], first);
-    let states: Vec<&Value> = status["committee"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|m| &m["state"])
-        .collect();
+    let states: Vec<&Value> =
+        status["committee"].as_array().unwrap().iter().map(|m| &m["state"]).collect();
     assert_eq!(states, ["live", "behind", "unreachable", "unknown"]);
-    assert_eq!(
-        (&status["settled_height"], &status["version"]),
-        (&0.into(), &"0.1.0-test".into())
-    );
+    assert_eq!((&status["settled_height"], &status["version"]), (&0.into(), &"0.1.0-test".into()));
 }
 
 fn member(state: MemberState, height: Option<u64>) -> MemberView {
-    MemberView {
-        organisation: "acme".into(),
-        member: "0303".into(),
-        state,
-        height,
-    }
+    MemberView { organisation: "acme".into(), member: "0303".into(), state, height }
 }
 
 #[tokio::test]
@@ -153,49 +106,28 @@ async fn the_trust_root_is_a_trust_root() {
     let file = TrustFile::parse(&bench.get("/v1/trust-root").await.text()).unwrap();
     assert_eq!(&file.genesis, bench.ledger.genesis());
     let version = bench.get("/version").await.ok();
-    assert_eq!(
-        version,
-        json!({ "version": "0.1.0-test", "protocol": 1, "api": "v1" })
-    );
+    assert_eq!(version, json!({ "version": "0.1.0-test", "protocol": 1, "api": "v1" }));
 }
 
 #[tokio::test]
 async fn blocks_are_shown_whole() {
     let bench = Bench::new();
-    let outcome = bench
-        .write("acme", json!({ "put": { "key": "YQ", "value": "MQ" } }))
-        .await
-        .ok();
-    let block = bench
-        .get(&format!("/v1/blocks/{}", outcome["height"]))
-        .await
-        .ok();
-    assert_eq!(
-        (&block["leader"], &block["certified"]),
-        (&"acme".into(), &false.into())
-    );
+    let outcome = bench.write("acme", json!({ "put": { "key": "YQ", "value": "MQ" } })).await.ok();
+    let block = bench.get(&format!("/v1/blocks/{}", outcome["height"])).await.ok();
+    assert_eq!((&block["leader"], &block["certified"]), (&"acme".into(), &false.into()));
     assert_eq!(block["commands"][0]["kind"], "session");
     assert_eq!(block["commands"][0]["command"], outcome["command"]);
     assert_eq!(
-        (
-            &block["actions"][0]["status"],
-            &block["actions"][0]["changes"]
-        ),
+        (&block["actions"][0]["status"], &block["actions"][0]["changes"]),
         (&"done".into(), &1.into())
     );
     assert_eq!(block["digest"], bench.ledger.snapshot().digest.to_string());
     assert_eq!(bench.get("/v1/blocks/latest").await.ok(), block);
     for height in ["0", "999", "18446744073709551615"] {
-        assert_eq!(
-            bench.get(&format!("/v1/blocks/{height}")).await.problem(),
-            "unknown_height"
-        );
+        assert_eq!(bench.get(&format!("/v1/blocks/{height}")).await.problem(), "unknown_height");
     }
     for height in ["-1", "newest", "18446744073709551616"] {
-        assert_eq!(
-            bench.get(&format!("/v1/blocks/{height}")).await.problem(),
-            "malformed_request"
-        );
+        assert_eq!(bench.get(&format!("/v1/blocks/{height}")).await.problem(), "malformed_request");
     }
 }
 
@@ -206,35 +138,19 @@ async fn series_have_names_of_the_house_and_labels_from_fixed_sets() {
     metrics.gauge("store_log_bytes", "Bytes of the log", || 7.5);
     metrics.counter("store_syncs", "Sync calls", || 3);
     let router = bench.router();
-    for path in [
-        "/v1/status",
-        "/v1/accounts/1",
-        "/v1/accounts/2",
-        "/wp-login.php",
-        "/a",
-        "/b",
-    ] {
-        let request = super::bench::local("GET", path)
-            .body(Body::empty())
-            .unwrap();
+    for path in ["/v1/status", "/v1/accounts/1", "/v1/accounts/2", "/wp-login.php", "/a", "/b"] {
+        let request = super::bench::local("GET", path).body(Body::empty()).unwrap();
         super::bench::ask(&router, request).await;
     }
-    let odd = super::bench::local("BREW", "/v1/status")
-        .body(Body::empty())
-        .unwrap();
+    let odd = super::bench::local("BREW", "/v1/status").body(Body::empty()).unwrap();
     super::bench::ask(&router, odd).await;
     let heard = super::bench::ask(
         &router,
-        super::bench::local("GET", "/metrics")
-            .body(Body::empty())
-            .unwrap(),
+        super::bench::local("GET", "/metrics").body(Body::empty()).unwrap(),
     )
     .await;
     assert!(
-        heard.headers["content-type"]
-            .to_str()
-            .unwrap()
-            .starts_with("application/openmetrics-text")
+        heard.headers["content-type"].to_str().unwrap().starts_with("application/openmetrics-text")
     );
     let text = heard.text();
     for line in [

@@ -9,63 +9,35 @@ use super::bench::Bench;
 async fn founders_are_shown() {
     let bench = Bench::new();
     let admin = bench.admin.public();
-    let account = bench
-        .get(&format!("/v1/accounts/{}", admin.id()))
-        .await
-        .ok();
+    let account = bench.get(&format!("/v1/accounts/{}", admin.id())).await.ok();
     assert_eq!(account["key"], admin.to_string());
     assert_eq!(account["roles"], json!(["admin"]));
-    assert_eq!(
-        (&account["state"], &account["state_height"]),
-        (&"active".into(), &Value::Null)
-    );
+    assert_eq!((&account["state"], &account["state_height"]), (&"active".into(), &Value::Null));
     let accounts = bench.get("/v1/accounts?organisation=acme").await.ok();
     assert_eq!(accounts, json!({ "items": [account], "next": null }));
-    assert_eq!(
-        bench.get("/v1/accounts?organisation=other").await.ok()["items"],
-        json!([])
-    );
+    assert_eq!(bench.get("/v1/accounts?organisation=other").await.ok()["items"], json!([]));
     let organisations = bench.get("/v1/organisations").await.ok();
-    assert_eq!(
-        organisations["items"],
-        json!([{ "name": "acme", "spaces": 1 }])
-    );
+    assert_eq!(organisations["items"], json!([{ "name": "acme", "spaces": 1 }]));
     let gateways = bench.get("/v1/gateways").await.ok();
     assert_eq!(gateways["items"][0]["active"], true);
     assert_eq!(gateways["items"].as_array().unwrap().len(), 1);
     let nobody = format!("/v1/accounts/{}", "0".repeat(64));
     assert_eq!(bench.get(&nobody).await.problem(), "unknown_account");
-    assert_eq!(
-        bench.get("/v1/accounts/me").await.problem(),
-        "malformed_request"
-    );
+    assert_eq!(bench.get("/v1/accounts/me").await.problem(), "malformed_request");
 }
 
 #[tokio::test]
 async fn spaces_are_paged_with_their_revisions_and_grants() {
     let bench = Bench::new();
     for name in ["one", "two"] {
-        bench
-            .done(Action::Space(SpaceAction::Create {
-                name: name.to_owned(),
-            }))
-            .await;
+        bench.done(Action::Space(SpaceAction::Create { name: name.to_owned() })).await;
     }
-    let grants = vec![Grant {
-        organisation: "acme".into(),
-        least: Evidence::Signed,
-    }];
+    let grants = vec![Grant { organisation: "acme".into(), least: Evidence::Signed }];
     bench
-        .submit(&bench.sign(Action::Space(SpaceAction::SetGrants {
-            name: "one".into(),
-            grants,
-        })))
+        .submit(&bench.sign(Action::Space(SpaceAction::SetGrants { name: "one".into(), grants })))
         .await
         .ok();
-    bench
-        .write("two", json!({ "put": { "key": "YQ", "value": "MQ" } }))
-        .await
-        .ok();
+    bench.write("two", json!({ "put": { "key": "YQ", "value": "MQ" } })).await.ok();
     let all = bench.get("/v1/spaces").await.ok();
     let names = |page: &Value| -> Vec<String> {
         page["items"]

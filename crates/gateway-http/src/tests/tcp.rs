@@ -28,27 +28,14 @@ async fn served(bench: &Bench) -> Served {
     let shutdown = async move {
         let _gone = stopped.await;
     };
-    let serving = serve(
-        listener,
-        bench.router(),
-        bench.config.limits.clone(),
-        shutdown,
-    );
-    Served {
-        address,
-        stop,
-        ended: tokio::spawn(serving),
-    }
+    let serving = serve(listener, bench.router(), bench.config.limits.clone(), shutdown);
+    Served { address, stop, ended: tokio::spawn(serving) }
 }
 
 fn impatient() -> Bench {
     let mut bench = Bench::new();
-    bench.config.limits = Limits {
-        head_time: SOON,
-        body_time: SOON,
-        drain_time: SOON,
-        ..Limits::default()
-    };
+    bench.config.limits =
+        Limits { head_time: SOON, body_time: SOON, drain_time: SOON, ..Limits::default() };
     bench
 }
 
@@ -81,10 +68,7 @@ async fn a_request_is_answered_and_its_client_known_by_address() {
         body.len()
     );
     let answer = talk(served.address, write.as_bytes()).await;
-    assert!(
-        answer.contains("outcome_unknown"),
-        "taken as a session client's: {answer}"
-    );
+    assert!(answer.contains("outcome_unknown"), "taken as a session client's: {answer}");
     served.stop.send(()).unwrap();
     served.ended.await.unwrap().unwrap();
     assert!(TcpStream::connect(served.address).await.is_err());
@@ -98,10 +82,8 @@ async fn bytes_that_are_no_http_end_the_connection_and_nothing_else() {
         "GET /v1/status HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n",
         "x".repeat(HEAD_BYTES_MAX)
     );
-    let many = format!(
-        "GET /v1/status HTTP/1.1\r\nHost: localhost\r\n{}\r\n",
-        "A: b\r\n".repeat(200)
-    );
+    let many =
+        format!("GET /v1/status HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "A: b\r\n".repeat(200));
     let cases: [(&[u8], &str); 8] = [
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", ""),
         (b"NONSENSE\r\n\r\n", "HTTP/1.1 400"),
@@ -117,11 +99,7 @@ async fn bytes_that_are_no_http_end_the_connection_and_nothing_else() {
         let shown = String::from_utf8_lossy(&request[..request.len().min(60)]).into_owned();
         assert!(answer.starts_with(expected), "{shown}: {answer}");
     }
-    assert!(
-        talk(served.address, STATUS.as_bytes())
-            .await
-            .starts_with("HTTP/1.1 200")
-    );
+    assert!(talk(served.address, STATUS.as_bytes()).await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
@@ -129,28 +107,17 @@ async fn half_requests_are_given_up() {
     let bench = impatient();
     let served = served(&bench).await;
     // Nothing at all, half a line, headers without an end: closed without an answer.
-    for half in [
-        "",
-        "GET /v1/st",
-        "GET /v1/status HTTP/1.1\r\nHost: localhost\r\n",
-    ] {
+    for half in ["", "GET /v1/st", "GET /v1/status HTTP/1.1\r\nHost: localhost\r\n"] {
         assert_eq!(talk(served.address, half.as_bytes()).await, "", "{half:?}");
     }
     // A body that does not come: told so.
     let body = "POST /v1/commands HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n\
         Content-Length: 100\r\n\r\nabc";
     let answer = talk(served.address, body.as_bytes()).await;
-    assert!(
-        answer.starts_with("HTTP/1.1 408") && answer.contains("slow_body"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("slow_body"), "{answer}");
     let chunked = "POST /v1/commands HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n\
         Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
-    assert!(
-        talk(served.address, chunked.as_bytes())
-            .await
-            .contains("slow_body")
-    );
+    assert!(talk(served.address, chunked.as_bytes()).await.contains("slow_body"));
 }
 
 #[tokio::test]
@@ -160,9 +127,7 @@ async fn a_connection_too_many_is_turned_away_with_words() {
     bench.config.limits.head_time = Duration::from_secs(3_600);
     let served = served(&bench).await;
     let mut held = TcpStream::connect(served.address).await.unwrap();
-    held.write_all(STATUS.replace("Connection: close\r\n", "").as_bytes())
-        .await
-        .unwrap();
+    held.write_all(STATUS.replace("Connection: close\r\n", "").as_bytes()).await.unwrap();
     let mut first = [0; 12];
     held.read_exact(&mut first).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 200");
@@ -174,10 +139,7 @@ async fn a_connection_too_many_is_turned_away_with_words() {
         head.starts_with("HTTP/1.1 503")
             && head.contains(&format!("content-length: {}", body.len()))
     );
-    assert_eq!(
-        serde_json::from_str::<serde_json::Value>(body).unwrap()["code"],
-        "overloaded"
-    );
+    assert_eq!(serde_json::from_str::<serde_json::Value>(body).unwrap()["code"], "overloaded");
 }
 
 #[tokio::test]
@@ -186,10 +148,7 @@ async fn stopping_ends_streams_and_lets_answers_finish() {
     bench.config.limits.drain_time = Duration::from_secs(3_600);
     let served = served(&bench).await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
-    stream
-        .write_all(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut head = [0; 15];
     stream.read_exact(&mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 200 OK");

@@ -102,13 +102,7 @@ impl BlockShown {
             committee: header.committee.to_string(),
             next_committee: header.next_committee.to_string(),
             certified: committed.finalization.is_some(),
-            commands: committed
-                .block
-                .body
-                .segments
-                .iter()
-                .flat_map(commands)
-                .collect(),
+            commands: committed.block.body.segments.iter().flat_map(commands).collect(),
             actions: committed.applied.iter().map(ActionDone::from).collect(),
         }
     }

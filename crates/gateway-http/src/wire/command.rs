@@ -71,19 +71,11 @@ impl From<&Reply> for ReplyShown {
         let none = Self::default();
         match reply {
             Reply::None => none,
-            Reply::Deleted(n) => Self {
-                deleted: Some(*n),
-                ..none
-            },
-            Reply::Txn { succeeded, deleted } => Self {
-                succeeded: Some(*succeeded),
-                deleted: Some(*deleted),
-                ..none
-            },
-            Reply::Sequence(seq) => Self {
-                sequence: Some(*seq),
-                ..none
-            },
+            Reply::Deleted(n) => Self { deleted: Some(*n), ..none },
+            Reply::Txn { succeeded, deleted } => {
+                Self { succeeded: Some(*succeeded), deleted: Some(*deleted), ..none }
+            }
+            Reply::Sequence(seq) => Self { sequence: Some(*seq), ..none },
         }
     }
 }

@@ -38,10 +38,7 @@ impl FromStr for Id {
         const FORM: &str = "expected height:index";
         let (height, index) = text.split_once(':').ok_or(FORM)?;
         let (height, index) = (height.parse(), index.parse());
-        Ok(Self {
-            height: height.map_err(|_| FORM)?,
-            index: index.map_err(|_| FORM)?,
-        })
+        Ok(Self { height: height.map_err(|_| FORM)?, index: index.map_err(|_| FORM)? })
     }
 }
 
@@ -173,10 +170,7 @@ impl ChangeEvent {
             time_ms: header.timestamp_ms,
             index: receipt.index,
             event,
-            proof: format!(
-                "/v1/proofs/event/{}/{}/{event}",
-                receipt.height, receipt.index
-            ),
+            proof: format!("/v1/proofs/event/{}/{}/{event}", receipt.height, receipt.index),
             command: receipt.command.to_string(),
             item: receipt.item,
             space: receipt.space.clone(),

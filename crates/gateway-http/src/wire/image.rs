@@ -217,11 +217,7 @@ pub(super) fn role(role: Role) -> &'static str {
 
 impl From<Tag> for TagShown {
     fn from(tag: Tag) -> Self {
-        Self {
-            repo: tag.repo,
-            tag: tag.tag,
-            current: tag.current.into(),
-        }
+        Self { repo: tag.repo, tag: tag.tag, current: tag.current.into() }
     }
 }
 
@@ -247,16 +243,8 @@ impl From<ImageContent> for ContentShown {
     fn from(content: ImageContent) -> Self {
         Self {
             root: content.root.into(),
-            platforms: content
-                .platforms
-                .into_iter()
-                .map(PlatformShown::from)
-                .collect(),
-            attestations: content
-                .attestations
-                .into_iter()
-                .map(DescriptorShown::from)
-                .collect(),
+            platforms: content.platforms.into_iter().map(PlatformShown::from).collect(),
+            attestations: content.attestations.into_iter().map(DescriptorShown::from).collect(),
         }
     }
 }
@@ -270,27 +258,15 @@ impl From<PlatformImage> for PlatformShown {
             manifest: image.manifest.into(),
             config: image.config.into(),
             diff_ids: image.diff_ids,
-            layers: image
-                .layers
-                .into_iter()
-                .map(DescriptorShown::from)
-                .collect(),
+            layers: image.layers.into_iter().map(DescriptorShown::from).collect(),
         }
     }
 }
 
 impl From<Descriptor> for DescriptorShown {
     fn from(descriptor: Descriptor) -> Self {
-        let Descriptor {
-            digest,
-            size,
-            media_type,
-        } = descriptor;
-        Self {
-            digest,
-            size,
-            media_type,
-        }
+        let Descriptor { digest, size, media_type } = descriptor;
+        Self { digest, size, media_type }
     }
 }
 
@@ -309,10 +285,7 @@ impl From<Namespace> for NamespaceShown {
         let members = namespace.members.iter();
         Self {
             members: members
-                .map(|m| MemberShown {
-                    account: m.account.to_string(),
-                    role: role(m.role),
-                })
+                .map(|m| MemberShown { account: m.account.to_string(), role: role(m.role) })
                 .collect(),
             prefix: namespace.prefix,
             organisation: namespace.organisation,

@@ -115,21 +115,11 @@ impl KvActionAsked {
     pub(crate) fn action(self, space: &str) -> Action {
         let space = space.to_owned();
         Action::Kv(match self {
-            Self::Put { key, value } => KvAction::Put {
-                space,
-                key: key.0,
-                value: value.0,
-            },
-            Self::Delete { key, range_end } => KvAction::Delete {
-                space,
-                key: key.0,
-                range_end: range_end.0,
-            },
-            Self::Txn {
-                compares,
-                success,
-                failure,
-            } => KvAction::Txn {
+            Self::Put { key, value } => KvAction::Put { space, key: key.0, value: value.0 },
+            Self::Delete { key, range_end } => {
+                KvAction::Delete { space, key: key.0, range_end: range_end.0 }
+            }
+            Self::Txn { compares, success, failure } => KvAction::Txn {
                 space,
                 compares: compares.into_iter().map(Compare::from).collect(),
                 success: success.into_iter().map(KvOp::from).collect(),
@@ -142,14 +132,10 @@ impl KvActionAsked {
 impl From<KvOpAsked> for KvOp {
     fn from(op: KvOpAsked) -> Self {
         match op {
-            KvOpAsked::Put { key, value } => Self::Put {
-                key: key.0,
-                value: value.0,
-            },
-            KvOpAsked::Delete { key, range_end } => Self::Delete {
-                key: key.0,
-                range_end: range_end.0,
-            },
+            KvOpAsked::Put { key, value } => Self::Put { key: key.0, value: value.0 },
+            KvOpAsked::Delete { key, range_end } => {
+                Self::Delete { key: key.0, range_end: range_end.0 }
+            }
         }
     }
 }
@@ -168,11 +154,7 @@ impl From<CompareAsked> for Compare {
             TargetAsked::ModRevision(n) => CompareTarget::Mod(n),
             TargetAsked::Value(bytes) => CompareTarget::Value(bytes.0),
         };
-        Self {
-            key: compare.key.0,
-            op,
-            target,
-        }
+        Self { key: compare.key.0, op, target }
     }
 }
 

@@ -77,10 +77,7 @@ pub(super) fn evidence(evidence: Evidence) -> &'static str {
 
 impl From<Organisation> for OrganisationShown {
     fn from(organisation: Organisation) -> Self {
-        Self {
-            name: organisation.name,
-            spaces: organisation.spaces,
-        }
+        Self { name: organisation.name, spaces: organisation.spaces }
     }
 }
 
@@ -127,9 +124,6 @@ impl SpaceShown {
 
 impl From<Grant> for GrantShown {
     fn from(grant: Grant) -> Self {
-        Self {
-            organisation: grant.organisation,
-            least: evidence(grant.least),
-        }
+        Self { organisation: grant.organisation, least: evidence(grant.least) }
     }
 }

@@ -84,12 +84,7 @@ impl StatusShown {
     ) -> Self {
         let founders = genesis.committee();
         let (of, need) = (founders.members.len() as u32, founders.quorum() as u32);
-        let first = CertificateView {
-            height: 0,
-            signed: 0,
-            of,
-            need,
-        };
+        let first = CertificateView { height: 0, signed: 0, of, need };
         Self {
             v: 1,
             chain_id: genesis.chain_id().to_string(),
@@ -115,28 +110,13 @@ impl From<MemberView> for Member {
             MemberState::Unreachable => "unreachable",
             MemberState::Unknown => "unknown",
         };
-        Self {
-            organisation: view.organisation,
-            member: view.member,
-            state,
-            height: view.height,
-        }
+        Self { organisation: view.organisation, member: view.member, state, height: view.height }
     }
 }
 
 impl From<CertificateView> for Certificate {
     fn from(view: CertificateView) -> Self {
-        let CertificateView {
-            height,
-            signed,
-            of,
-            need,
-        } = view;
-        Self {
-            height,
-            signed,
-            of,
-            need,
-        }
+        let CertificateView { height, signed, of, need } = view;
+        Self { height, signed, of, need }
     }
 }

@@ -89,40 +89,21 @@ impl Subject {
         let (kind, mut rest) = key.split_first()?;
         let rest = &mut rest;
         Some(match kind {
-            1 => Self::Kv {
-                space: text(rest)?,
-                key: Base64(rest.to_vec()),
-            },
+            1 => Self::Kv { space: text(rest)?, key: Base64(rest.to_vec()) },
             2 => Self::Organisation { name: text(rest)? },
-            3 => Self::Account {
-                account: hex::encode(rest),
-            },
-            4 => Self::Gateway {
-                gateway: hex::encode(rest),
-            },
+            3 => Self::Account { account: hex::encode(rest) },
+            4 => Self::Gateway { gateway: hex::encode(rest) },
             5 => Self::Space { name: text(rest)? },
-            6 => Self::Namespace {
-                prefix: text(rest)?,
-            },
-            7 => Self::Tag {
-                repo: text(rest)?,
-                tag: text(rest)?,
-            },
-            8 => Self::Release {
-                repo: text(rest)?,
-                tag: text(rest)?,
-                seq: number(rest)?,
-            },
+            6 => Self::Namespace { prefix: text(rest)? },
+            7 => Self::Tag { repo: text(rest)?, tag: text(rest)? },
+            8 => Self::Release { repo: text(rest)?, tag: text(rest)?, seq: number(rest)? },
             9 => Self::DigestUse {
                 repo: text(rest)?,
                 digest: text(rest)?,
                 tag: text(rest)?,
                 seq: number(rest)?,
             },
-            10 => Self::DigestState {
-                repo: text(rest)?,
-                digest: text(rest)?,
-            },
+            10 => Self::DigestState { repo: text(rest)?, digest: text(rest)? },
             _ => return None,
         })
     }

@@ -295,8 +295,6 @@ fn tar_error(what: &str, error: TarError) -> ImageError {
 pub(crate) struct Passing {
     /// Also unpack each layer, within this budget.
     pub(crate) unpack: Option<Arc<Budget>>,
-    /// Told of bytes as they pass.
-    pub(crate) advance: Box<dyn Fn(u64) + Send>,
 }
 
 /// Hashes every file of a tar as it streams past and keeps the small JSON documents.
@@ -327,7 +325,6 @@ pub(crate) fn pass<R: Skip>(what: &str, reader: R, how: &Passing) -> Result<Pass
                     }
                     file.take(&buffer[..got], how)
                         .map_err(|error| unpack_error(&entry.path, error))?;
-                    (how.advance)(got as u64);
                 }
                 let (file, kept) = file
                     .finish()

@@ -196,9 +196,7 @@ fn consume(
             pass(
                 what,
                 reader,
-                &Passing {
-                    unpack,
-                    advance: Box::new(|_| {}),
+                &Passing { unpack }),
                 },
             )
             .map(Store::Passed)

@@ -59,6 +59,12 @@ impl Meter {
         self.report();
     }
 
+    /// Counts bytes of a stream whose length is not known beforehand.
+    pub(crate) fn pass(&self, bytes: u64) {
+        self.total.fetch_add(bytes, Ordering::Relaxed);
+        self.advance(bytes);
+    }
+
     pub(crate) fn advance(&self, bytes: u64) {
         self.done.fetch_add(bytes, Ordering::Relaxed);
         // Whoever does not get the lock need not report: another thread is just doing so.

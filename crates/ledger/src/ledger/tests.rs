@@ -47,42 +47,26 @@ struct Solo {
 impl Solo {
     fn new() -> Self {
         let gossip: Box<dyn Fn(Vec<u8>) + Send + Sync> = Box::new(|_| ());
-        let ledger = Ledger::new(Config {
-            genesis: genesis(),
-            gateway: Some(key(101)),
-            gossip,
-        });
+        let ledger = Ledger::new(Config { genesis: genesis(), gateway: Some(key(101)), gossip });
         ledger.set_ready();
-        Self {
-            ledger,
-            view: 0,
-            now_ms: 1_000_100,
-        }
+        Self { ledger, view: 0, now_ms: 1_000_100 }
     }
 
     fn place(&mut self) -> Place {
         self.view += 1;
-        Place {
-            epoch: 0,
-            view: self.view,
-            leader: [1; 32],
-            parent_view: self.view - 1,
-        }
+        Place { epoch: 0, view: self.view, leader: [1; 32], parent_view: self.view - 1 }
     }
 
     fn build(&mut self) -> Arc<Block> {
         self.now_ms += 10;
         let (place, tip) = (self.place(), self.ledger.snapshot().digest);
-        self.ledger
-            .build(place, tip, self.now_ms)
-            .expect("the tip is known")
+        self.ledger.build(place, tip, self.now_ms).expect("the tip is known")
     }
 
     fn settle(&self) {
         while let Some(Some(Job::Settle { height, writes })) = self.ledger.next_job().now_or_never()
         {
-            self.ledger
-                .tree_settled(height, hash("toy", &[&encode(&writes)]));
+            self.ledger.tree_settled(height, hash("toy", &[&encode(&writes)]));
         }
     }
 
@@ -109,18 +93,11 @@ impl Solo {
 }
 
 fn put(k: u8) -> Action {
-    Action::Kv(KvAction::Put {
-        space: "acme".to_owned(),
-        key: vec![k],
-        value: vec![k; 8],
-    })
+    Action::Kv(KvAction::Put { space: "acme".to_owned(), key: vec![k], value: vec![k; 8] })
 }
 
 fn done(ticket: Ticket) -> crate::Outcome {
-    ticket
-        .now_or_never()
-        .expect("answered at commit")
-        .expect("it ran")
+    ticket.now_or_never().expect("answered at commit").expect("it ran")
 }
 
 #[test]
@@ -145,11 +122,7 @@ fn a_signed_command_is_answered_when_its_block_commits() {
 fn session_actions_are_batched_under_one_signature() {
     let mut solo = Solo::new();
     let tickets: Vec<_> = (1..=40)
-        .map(|k| {
-            solo.ledger
-                .submit_session("acme", "me", put(k))
-                .expect("taken")
-        })
+        .map(|k| solo.ledger.submit_session("acme", "me", put(k)).expect("taken"))
         .collect();
     let mut blocks = 0;
     while solo.ledger.status().session_waiting > 0 || solo.ledger.status().pool_commands > 0 {
@@ -158,15 +131,9 @@ fn session_actions_are_batched_under_one_signature() {
         blocks += 1;
     }
     assert!(blocks <= 3, "{blocks} blocks");
-    let mut revisions: Vec<_> = tickets
-        .into_iter()
-        .map(|t| done(t).receipt.revision)
-        .collect();
+    let mut revisions: Vec<_> = tickets.into_iter().map(|t| done(t).receipt.revision).collect();
     let expected: Vec<u64> = (2..=41).collect();
-    assert_eq!(
-        revisions, expected,
-        "order of submission is order of execution"
-    );
+    assert_eq!(revisions, expected, "order of submission is order of execution");
     revisions.dedup();
     assert_eq!(revisions.len(), 40);
 }
@@ -177,26 +144,14 @@ fn bad_commands_are_refused_before_they_wait() {
     let mut forged = solo.signed(1, put(1));
     let last = forged.bytes.len() - 1;
     forged.bytes[last] ^= 1;
-    assert_eq!(
-        solo.ledger.submit(forged).err(),
-        Some(SubmitError::BadSignature)
-    );
-    let garbage = Command {
-        kind: 1,
-        bytes: vec![0; 10],
-    };
-    assert!(matches!(
-        solo.ledger.submit(garbage),
-        Err(SubmitError::Malformed(_))
-    ));
+    assert_eq!(solo.ledger.submit(forged).err(), Some(SubmitError::BadSignature));
+    let garbage = Command { kind: 1, bytes: vec![0; 10] };
+    assert!(matches!(solo.ledger.submit(garbage), Err(SubmitError::Malformed(_))));
     let mut other = Solo::new();
     other.now_ms += 1;
     let mut expired = other.signed(1, put(1));
     expired.kind = 9;
-    assert!(matches!(
-        solo.ledger.submit(expired),
-        Err(SubmitError::Malformed(_))
-    ));
+    assert!(matches!(solo.ledger.submit(expired), Err(SubmitError::Malformed(_))));
     let wrong_space = solo.ledger.submit_session("borealis", "me", put(1));
     assert!(matches!(wrong_space, Err(SubmitError::Malformed(_))));
     assert_eq!(solo.ledger.status().pool_commands, 0);
@@ -210,25 +165,16 @@ fn idle_chain_settles_with_one_empty_block_and_then_rests() {
     let tip = |solo: &Solo| solo.ledger.snapshot().digest;
     assert!(solo.ledger.work(tip(&solo)).now_or_never().is_some());
     solo.step();
-    assert!(
-        solo.ledger.work(tip(&solo)).now_or_never().is_none(),
-        "nothing to do"
-    );
+    assert!(solo.ledger.work(tip(&solo)).now_or_never().is_none(), "nothing to do");
     solo.ledger.submit(solo.signed(1, put(1))).expect("taken");
     assert!(solo.ledger.work(tip(&solo)).now_or_never().is_some());
     let block = solo.step();
     assert!(block.header.settles);
-    assert!(
-        solo.ledger.work(tip(&solo)).now_or_never().is_some(),
-        "receipts and root wait"
-    );
+    assert!(solo.ledger.work(tip(&solo)).now_or_never().is_some(), "receipts and root wait");
     let follow = solo.step();
     assert_eq!(follow.header.settled_height, block.header.height);
     assert!(!follow.header.settles);
-    assert!(
-        solo.ledger.work(tip(&solo)).now_or_never().is_none(),
-        "at rest again"
-    );
+    assert!(solo.ledger.work(tip(&solo)).now_or_never().is_none(), "at rest again");
 }
 
 #[test]
@@ -251,10 +197,7 @@ fn a_second_member_admits_what_the_first_builds_and_names_what_is_wrong() {
     assert_eq!(check(&next, one.now_ms), Admission::Valid);
     let mut lie = (*next).clone();
     lie.header.state_root = Digest([9; 32]);
-    assert!(matches!(
-        check(&Arc::new(lie), one.now_ms),
-        Admission::Invalid(_)
-    ));
+    assert!(matches!(check(&Arc::new(lie), one.now_ms), Admission::Invalid(_)));
     let mut orphan = (*next).clone();
     orphan.header.parent = Digest([9; 32]);
     assert_eq!(check(&Arc::new(orphan), one.now_ms), Admission::Orphan);
@@ -268,10 +211,7 @@ fn competing_candidates_do_not_disturb_each_other() {
     let second = solo.build();
     assert_ne!(first.header.digest(), second.header.digest());
     solo.ledger.commit(&second, second.header.digest(), None);
-    assert!(
-        !solo.ledger.knows(&first.header.digest()),
-        "the loser is forgotten"
-    );
+    assert!(!solo.ledger.knows(&first.header.digest()), "the loser is forgotten");
     assert_eq!(done(ticket).receipt.height, 1);
 }
 
@@ -280,9 +220,7 @@ fn replay_gives_the_same_state_and_a_broken_history_stops_the_member() {
     let mut solo = Solo::new();
     let mut blocks = Vec::new();
     for n in 0..6u8 {
-        solo.ledger
-            .submit(solo.signed(n.into(), put(n + 1)))
-            .expect("taken");
+        solo.ledger.submit(solo.signed(n.into(), put(n + 1))).expect("taken");
         blocks.push(solo.step());
     }
     let again = Solo::new();
@@ -291,17 +229,12 @@ fn replay_gives_the_same_state_and_a_broken_history_stops_the_member() {
         again.ledger.commit(block, block.header.digest(), None);
     }
     assert_eq!(again.ledger.status().diverged, None);
-    assert_eq!(
-        again.ledger.snapshot().digest,
-        solo.ledger.snapshot().digest
-    );
+    assert_eq!(again.ledger.snapshot().digest, solo.ledger.snapshot().digest);
 
     let broken = Solo::new();
     let mut lie = (*blocks[0]).clone();
     lie.body.segments.clear();
-    broken
-        .ledger
-        .commit(&Arc::new(lie), blocks[0].header.digest(), None);
+    broken.ledger.commit(&Arc::new(lie), blocks[0].header.digest(), None);
     assert!(broken.ledger.status().diverged.is_some());
     assert!(block_on(broken.ledger.diverged()).contains("body_root"));
 }
@@ -312,13 +245,7 @@ fn stopping_tells_everyone_who_waits() {
     let ticket = solo.ledger.submit(solo.signed(1, put(1))).expect("taken");
     let mut watch = solo.ledger.watch(5);
     solo.ledger.stop();
-    assert!(matches!(
-        ticket.now_or_never(),
-        Some(Err(TicketError::Stopped))
-    ));
+    assert!(matches!(ticket.now_or_never(), Some(Err(TicketError::Stopped))));
     assert!(matches!(watch.next().now_or_never(), Some(Ok(None))));
-    assert_eq!(
-        solo.ledger.submit(solo.signed(2, put(1))).err(),
-        Some(SubmitError::NotReady)
-    );
+    assert_eq!(solo.ledger.submit(solo.signed(2, put(1))).err(), Some(SubmitError::NotReady));
 }

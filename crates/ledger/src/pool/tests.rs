@@ -9,11 +9,8 @@ fn admitted(organisation: &str, n: u64, bytes: usize) -> Admitted {
     let key = SigningKey::from_seed(Suite::Ed25519, [1; 32]);
     let mut nonce = [0; 16];
     nonce[..8].copy_from_slice(&n.to_le_bytes());
-    let action = Action::Kv(KvAction::Put {
-        space: "acme".to_owned(),
-        key: vec![1],
-        value: vec![0; bytes],
-    });
+    let action =
+        Action::Kv(KvAction::Put { space: "acme".to_owned(), key: vec![1], value: vec![0; bytes] });
     let payload = SignedPayload {
         chain_id: Digest([0; 32]),
         key: key.public(),
@@ -25,11 +22,7 @@ fn admitted(organisation: &str, n: u64, bytes: usize) -> Admitted {
     let signature = key.sign(COMMAND_DOMAIN, &encode(&payload.nonce));
     let command = Command::signed(&SignedCommand { payload, signature });
     let decoded = Arc::new(Decoded::read(&command).expect("well-formed"));
-    Admitted {
-        command: Arc::new(command),
-        decoded,
-        organisation: organisation.to_owned(),
-    }
+    Admitted { command: Arc::new(command), decoded, organisation: organisation.to_owned() }
 }
 
 #[test]
@@ -41,16 +34,10 @@ fn organisations_take_turns_and_keep_their_order() {
         pool.insert(one.clone()).expect("fits");
     }
     let order: Vec<_> = pool.fair(0).map(|x| x.decoded.id).collect();
-    let want: Vec<_> = [&a[0], &b[0], &a[1], &b[1], &a[2]]
-        .iter()
-        .map(|x| x.decoded.id)
-        .collect();
+    let want: Vec<_> = [&a[0], &b[0], &a[1], &b[1], &a[2]].iter().map(|x| x.decoded.id).collect();
     assert_eq!(order, want);
     pool.remove(&a[0].decoded.id);
-    assert_eq!(
-        pool.fair(1).next().map(|x| x.decoded.id),
-        Some(b[0].decoded.id)
-    );
+    assert_eq!(pool.fair(1).next().map(|x| x.decoded.id), Some(b[0].decoded.id));
     assert_eq!(pool.len(), 4);
 }
 
@@ -65,10 +52,7 @@ fn one_organisation_cannot_fill_the_pool() {
     assert!(pool.bytes() <= POOL_BYTES_MAX / POOL_SHARE);
     assert_eq!(pool.insert(admitted("other", n + 1, mib)), Ok(()));
     // What was refused may come again once there is room.
-    let first = pool
-        .fair(0)
-        .find(|a| a.organisation == "greedy")
-        .map(|a| a.decoded.id);
+    let first = pool.fair(0).find(|a| a.organisation == "greedy").map(|a| a.decoded.id);
     pool.remove(&first.expect("it has some"));
     assert_eq!(pool.insert(admitted("greedy", n, mib)), Ok(()));
 }

@@ -13,15 +13,9 @@ fn the_tree_holds_together() {
 fn every_verb_that_does_something_shows_an_example() {
     fn visit(command: &clap::Command, path: &str, missing: &mut Vec<String>) {
         let path = format!("{path} {}", command.get_name());
-        let children: Vec<_> = command
-            .get_subcommands()
-            .filter(|c| !c.is_hide_set())
-            .collect();
+        let children: Vec<_> = command.get_subcommands().filter(|c| !c.is_hide_set()).collect();
         if children.is_empty() {
-            let help = command
-                .get_after_help()
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             if !help.contains("Example") && command.get_arguments().count() > 0 {
                 missing.push(path.clone());
             }

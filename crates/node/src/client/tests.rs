@@ -60,10 +60,7 @@ async fn a_change_that_must_not_happen_twice_is_not_sent_twice() {
     let client = Client::new(&[cut, fine]).unwrap();
     let change = serde_json::json!({});
     let answer: Result<serde_json::Value, _> = client.post_json("/v1/spaces/a/kv", &change).await;
-    assert!(matches!(
-        answer,
-        Err(ClientError::Problem(Problem { status: 504, .. }))
-    ));
+    assert!(matches!(answer, Err(ClientError::Problem(Problem { status: 504, .. }))));
     assert!(asked.try_recv().is_err());
 }
 
@@ -74,11 +71,7 @@ async fn a_problem_is_told_with_its_code_and_without_control_characters() {
     let (url, _asked) = member(PROBLEM).await;
     let failure = Failure::from(Client::new(&[url]).unwrap().get("/x").await.unwrap_err());
     assert_eq!(failure.exit, Exit::Malformed);
-    assert!(
-        failure.reason().contains("malformed"),
-        "{}",
-        failure.reason()
-    );
+    assert!(failure.reason().contains("malformed"), "{}", failure.reason());
     assert!(!failure.reason().contains('\u{1b}'));
 }
 
@@ -92,8 +85,5 @@ fn urls_are_checked_before_anything_is_sent() {
 
 #[test]
 fn parts_of_a_path_are_escaped() {
-    assert_eq!(
-        escape("localhost:5000/a b?c"),
-        "localhost%3A5000%2Fa%20b%3Fc"
-    );
+    assert_eq!(escape("localhost:5000/a b?c"), "localhost%3A5000%2Fa%20b%3Fc");
 }

@@ -34,20 +34,14 @@ impl Front {
         false_path: String,
     ) -> Result<Self, Failure> {
         let what = || "could not start the front".to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .attempt(Exit::Environment, what)?;
-        let host = listener
-            .local_addr()
-            .attempt(Exit::Environment, what)?
-            .to_string();
+        let listener = TcpListener::bind("127.0.0.1:0").await.attempt(Exit::Environment, what)?;
+        let host = listener.local_addr().attempt(Exit::Environment, what)?.to_string();
         let lying = Arc::new(AtomicBool::new(false));
         let lie = lying.clone();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let swap = lie
-                    .load(Ordering::Relaxed)
-                    .then(|| (honest.clone(), false_path.clone()));
+                let swap =
+                    lie.load(Ordering::Relaxed).then(|| (honest.clone(), false_path.clone()));
                 let upstream = upstream.clone();
                 // A connection that fails is the client's to notice.
                 tokio::spawn(async move {
@@ -95,9 +89,7 @@ async fn pass(
     }
     lines.push("Connection: close".to_owned());
     let mut server = TcpStream::connect(upstream).await?;
-    server
-        .write_all(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes())
-        .await?;
+    server.write_all(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes()).await?;
     server.write_all(&head[end..]).await?;
     copy_bidirectional(&mut client, &mut server).await.map(drop)
 }

@@ -32,11 +32,7 @@ impl Made {
             "schemaVersion": 2, "mediaType": MANIFEST,
             "config": descriptor(CONFIG, &config), "layers": [descriptor(LAYER, &layer)],
         });
-        Self {
-            manifest: manifest.to_string().into_bytes(),
-            config,
-            layer,
-        }
+        Self { manifest: manifest.to_string().into_bytes(), config, layer }
     }
 
     /// What a tag of it leads to.
@@ -58,10 +54,7 @@ impl Made {
         root["annotations"] = json!({ "org.opencontainers.image.ref.name": tag });
         let index = json!({ "schemaVersion": 2, "manifests": [root] });
         fs::write(dir.join("index.json"), index.to_string())?;
-        fs::write(
-            dir.join("oci-layout"),
-            json!({ "imageLayoutVersion": "1.0.0" }).to_string(),
-        )
+        fs::write(dir.join("oci-layout"), json!({ "imageLayoutVersion": "1.0.0" }).to_string())
     }
 
     /// Media type of the manifest.

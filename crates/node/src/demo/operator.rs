@@ -38,19 +38,12 @@ impl Operator {
     /// # Errors
     /// [`Exit::Usage`] for anything but a host with a port, or its URL.
     pub(super) fn of(url: &str) -> Result<Self, Failure> {
-        let host = url
-            .trim_start_matches("http://")
-            .trim_end_matches('/')
-            .to_owned();
+        let host = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
         if host.is_empty() || host.contains('/') {
             let what = "the demo needs a registry that speaks http, as host:port";
             return Err(Failure::new(Exit::Usage, what));
         }
-        Ok(Self {
-            host,
-            http: client()?,
-            own: None,
-        })
+        Ok(Self { host, http: client()?, own: None })
     }
 
     /// Starts a registry with its storage below `dir`.
@@ -61,9 +54,7 @@ impl Operator {
         let storage = dir.join("registry");
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .and_then(|probe| probe.local_addr())
-            .attempt(Exit::Environment, || {
-                "could not find a free port".to_owned()
-            })?
+            .attempt(Exit::Environment, || "could not find a free port".to_owned())?
             .port();
         let config = dir.join("registry.yml");
         // JSON is YAML: no second syntax to get right.
@@ -84,23 +75,14 @@ impl Operator {
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
-            .attempt(Exit::Environment, || {
-                "could not start docker-registry".to_owned()
-            })
+            .attempt(Exit::Environment, || "could not start docker-registry".to_owned())
             .map_err(|f| f.fix("apt-get install docker-registry, or name one with --registry"))?;
         let host = format!("127.0.0.1:{port}");
-        let operator = Self {
-            host,
-            http: client()?,
-            own: Some((child, storage)),
-        };
+        let operator = Self { host, http: client()?, own: Some((child, storage)) };
         let deadline = Instant::now() + START_LIMIT;
         while operator.http.get(operator.url("")).send().await.is_err() {
             if Instant::now() > deadline {
-                return Err(Failure::new(
-                    Exit::Environment,
-                    "docker-registry does not answer",
-                ));
+                return Err(Failure::new(Exit::Environment, "docker-registry does not answer"));
             }
             sleep(LOOK).await;
         }
@@ -145,10 +127,7 @@ impl Operator {
         for blob in [&image.config, &image.layer] {
             let start = self.http.post(self.url(&format!("{repo}/blobs/uploads/")));
             let answer = self.must(start).await?;
-            let location = answer
-                .headers()
-                .get("location")
-                .and_then(|v| v.to_str().ok());
+            let location = answer.headers().get("location").and_then(|v| v.to_str().ok());
             let location = location.unwrap_or_default();
             let separator = if location.contains('?') { '&' } else { '?' };
             let target = if location.starts_with('/') {
@@ -156,9 +135,7 @@ impl Operator {
             } else {
                 location.to_owned()
             };
-            let whole = self
-                .http
-                .put(format!("{target}{separator}digest={}", digest(blob)));
+            let whole = self.http.put(format!("{target}{separator}digest={}", digest(blob)));
             self.must(whole.body(blob.clone())).await?;
         }
         Ok(())
@@ -172,14 +149,10 @@ impl Operator {
         let path = self.stored(blob)?;
         let text = String::from_utf8_lossy(blob).replacen(from, to, 1);
         if text.as_bytes() == blob {
-            return Err(Failure::new(
-                Exit::Internal,
-                "there is nothing to alter in the blob",
-            ));
+            return Err(Failure::new(Exit::Internal, "there is nothing to alter in the blob"));
         }
-        fs::write(&path, text).attempt(Exit::Environment, || {
-            format!("could not alter {}", path.display())
-        })
+        fs::write(&path, text)
+            .attempt(Exit::Environment, || format!("could not alter {}", path.display()))
     }
 
     /// Puts a stored blob back.
@@ -188,9 +161,8 @@ impl Operator {
     /// As [`Self::alter`].
     pub(super) fn restore(&self, blob: &[u8]) -> Result<(), Failure> {
         let path = self.stored(blob)?;
-        fs::write(&path, blob).attempt(Exit::Environment, || {
-            format!("could not restore {}", path.display())
-        })
+        fs::write(&path, blob)
+            .attempt(Exit::Environment, || format!("could not restore {}", path.display()))
     }
 
     /// Where distribution's file system driver keeps a blob.
@@ -199,11 +171,8 @@ impl Operator {
         let (_, storage) = self.own.as_ref().ok_or_else(|| {
             Failure::new(Exit::Internal, "the storage of that registry is not ours")
         })?;
-        let path = storage
-            .join("docker/registry/v2/blobs/sha256")
-            .join(&hex[..2])
-            .join(&hex)
-            .join("data");
+        let path =
+            storage.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(&hex).join("data");
         if path.is_file() {
             return Ok(path);
         }
@@ -225,7 +194,5 @@ fn client() -> Result<reqwest::Client, Failure> {
         .no_proxy()
         .timeout(ANSWER_LIMIT)
         .build()
-        .attempt(Exit::Environment, || {
-            "could not set up the client".to_owned()
-        })
+        .attempt(Exit::Environment, || "could not set up the client".to_owned())
 }

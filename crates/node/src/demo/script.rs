@@ -35,9 +35,7 @@ pub(super) async fn play(stage: &mut Stage, operator: &mut Operator) -> Result<(
         let dir = stage.dir().join(name);
         let written = made.write(&dir, "app");
         let what = || format!("could not write {}", dir.display());
-        written
-            .attempt(Exit::Environment, what)
-            .map(|()| format!("oci:{}:app", dir.display()))
+        written.attempt(Exit::Environment, what).map(|()| format!("oci:{}:app", dir.display()))
     };
     let (one, two) = (write(&cast.one, "one")?, write(&cast.two, "two")?);
     let name = format!("{}/{REPO}:{TAG}", operator.host);
@@ -50,11 +48,7 @@ pub(super) async fn play(stage: &mut Stage, operator: &mut Operator) -> Result<(
         )
         .await?;
     stage
-        .run(
-            "push, sign and record the second release",
-            0,
-            &["image", "push", &two, "--as", &name],
-        )
+        .run("push, sign and record the second release", 0, &["image", "push", &two, "--as", &name])
         .await?;
     let pack = stage.dir().join("app.hproof").display().to_string();
     stage
@@ -64,38 +58,28 @@ pub(super) async fn play(stage: &mut Stage, operator: &mut Operator) -> Result<(
             &["image", "verify", &name, "--save-proof", &pack],
         )
         .await?;
-    stage
-        .run("its history", 0, &["image", "history", &name])
-        .await?;
+    stage.run("its history", 0, &["image", "history", &name]).await?;
     tags(stage, operator, &cast, &name).await?;
     if operator.owns_storage() {
         storage(stage, operator, &cast, &name).await?;
     }
     two_faces(stage, operator, &cast, &two).await?;
     one_stops(stage, &name).await?;
+    taken_back(stage, operator, &cast).await
+}
+
+/// The publisher revokes.
+async fn taken_back(stage: &mut Stage, operator: &Operator, cast: &Cast) -> Result<(), Failure> {
     stage.say("\nThe publisher takes the first release back.");
     let old = format!("{}/{REPO}@{}", operator.host, cast.one.digest());
     stage
         .run(
             "revoke it for everybody",
             0,
-            &[
-                "image",
-                "revoke",
-                &old,
-                "--reason",
-                "leaks its key",
-                "--yes",
-            ],
+            &["image", "revoke", &old, "--reason", "leaks its key", "--yes"],
         )
         .await?;
-    stage
-        .run(
-            "whoever still holds it is told",
-            13,
-            &["image", "verify", &old],
-        )
-        .await?;
+    stage.run("whoever still holds it is told", 13, &["image", "verify", &old]).await?;
     Ok(())
 }
 
@@ -108,23 +92,11 @@ async fn tags(
 ) -> Result<(), Failure> {
     stage.say("\nThe registry's operator moves the tag back to the old release.");
     operator.point(REPO, TAG, &cast.one).await?;
-    stage
-        .run(
-            "caught: an older release is served",
-            14,
-            &["image", "verify", name],
-        )
-        .await?;
+    stage.run("caught: an older release is served", 14, &["image", "verify", name]).await?;
     stage.say("\nThe operator moves it to an image nobody recorded.");
     operator.smuggle(REPO, &cast.evil).await?;
     operator.point(REPO, TAG, &cast.evil).await?;
-    stage
-        .run(
-            "caught: it was never recorded",
-            15,
-            &["image", "verify", name],
-        )
-        .await?;
+    stage.run("caught: it was never recorded", 15, &["image", "verify", name]).await?;
     let to = format!("oci:{}:app", stage.dir().join("pulled").display());
     stage
         .run(
@@ -134,9 +106,7 @@ async fn tags(
         )
         .await?;
     operator.point(REPO, TAG, &cast.two).await?;
-    stage
-        .run("the tag is put right again", 0, &["image", "verify", name])
-        .await?;
+    stage.run("the tag is put right again", 0, &["image", "verify", name]).await?;
     Ok(())
 }
 
@@ -149,59 +119,22 @@ async fn storage(
 ) -> Result<(), Failure> {
     stage.say("\nThe operator alters a layer in the registry's storage.");
     operator.alter(&cast.two.layer, "version two", "version 2!!")?;
-    stage
-        .run(
-            "caught: a blob is not the recorded one",
-            15,
-            &["image", "verify", name],
-        )
-        .await?;
+    stage.run("caught: a blob is not the recorded one", 15, &["image", "verify", name]).await?;
     let into = stage.dir().join("refused");
     let to = format!("oci:{}:app", into.display());
-    stage
-        .run(
-            "a pull refuses it",
-            15,
-            &["image", "pull", name, "--to", &to],
-        )
-        .await?;
+    stage.run("a pull refuses it", 15, &["image", "pull", name, "--to", &to]).await?;
     if into.exists() {
-        return Err(Failure::new(
-            Exit::Internal,
-            "a refused pull left something behind",
-        ));
+        return Err(Failure::new(Exit::Internal, "a refused pull left something behind"));
     }
     operator.restore(&cast.two.layer)?;
     stage.say("\nThe operator alters the manifest in the registry's storage.");
-    operator.alter(
-        &cast.two.manifest,
-        "\"schemaVersion\":2",
-        "\"schemaVersion\": 2",
-    )?;
-    stage
-        .run(
-            "caught: it has another digest",
-            15,
-            &["image", "verify", name],
-        )
-        .await?;
+    operator.alter(&cast.two.manifest, "\"schemaVersion\":2", "\"schemaVersion\": 2")?;
+    stage.run("caught: it has another digest", 15, &["image", "verify", name]).await?;
     let doubled = "\"schemaVersion\":2,\"schemaVersion\":2";
     operator.alter(&cast.two.manifest, "\"schemaVersion\":2", doubled)?;
-    stage
-        .run(
-            "caught: it is no sound manifest any more",
-            17,
-            &["image", "verify", name],
-        )
-        .await?;
+    stage.run("caught: it is no sound manifest any more", 17, &["image", "verify", name]).await?;
     operator.restore(&cast.two.manifest)?;
-    stage
-        .run(
-            "the storage is put right again",
-            0,
-            &["image", "verify", name],
-        )
-        .await?;
+    stage.run("the storage is put right again", 0, &["image", "verify", name]).await?;
     Ok(())
 }
 
@@ -226,21 +159,9 @@ async fn two_faces(
             &["image", "push", two, "--as", &name, "--claim"],
         )
         .await?;
-    stage
-        .run(
-            "the first client is told the truth",
-            0,
-            &["image", "verify", &name],
-        )
-        .await?;
+    stage.run("the first client is told the truth", 0, &["image", "verify", &name]).await?;
     front.lie(true);
-    stage
-        .run(
-            "caught: the second client is not",
-            15,
-            &["image", "verify", &name],
-        )
-        .await?;
+    stage.run("caught: the second client is not", 15, &["image", "verify", &name]).await?;
     Ok(())
 }
 
@@ -251,15 +172,9 @@ async fn one_stops(stage: &mut Stage, name: &str) -> Result<(), Failure> {
     if let Some(member) = network.members.last() {
         process::signal(member.pid, Signal::KILL);
     }
-    stage
-        .run("writes go on", 0, &["kv", "put", "acme", "demo", "goes on"])
-        .await?;
-    stage
-        .run("so do verdicts", 0, &["image", "verify", name])
-        .await?;
-    stage
-        .run("everybody can see who is missing", 0, &["status"])
-        .await?;
+    stage.run("writes go on", 0, &["kv", "put", "acme", "demo", "goes on"]).await?;
+    stage.run("so do verdicts", 0, &["image", "verify", name]).await?;
+    stage.run("everybody can see who is missing", 0, &["status"]).await?;
     Ok(())
 }
 
@@ -274,26 +189,10 @@ pub(super) async fn offline(stage: &mut Stage) -> Result<(), Failure> {
     let trust = net.join("trust-root.json").display().to_string();
     let two = format!("oci:{}:app", stage.dir().join("two").display());
     let name = recorded_name(stage, &pack)?;
+    stage.run("stop the members", 0, &["down", "--dir", &net.display().to_string()]).await?;
+    stage.run("online nothing can be decided", 20, &["image", "verify", &name]).await?;
     stage
-        .run(
-            "stop the members",
-            0,
-            &["down", "--dir", &net.display().to_string()],
-        )
-        .await?;
-    stage
-        .run(
-            "online nothing can be decided",
-            20,
-            &["image", "verify", &name],
-        )
-        .await?;
-    stage
-        .run(
-            "the saved proof still holds",
-            0,
-            &["proof", "verify", &pack, "--trust-root", &trust],
-        )
+        .run("the saved proof still holds", 0, &["proof", "verify", &pack, "--trust-root", &trust])
         .await?;
     stage
         .run(
@@ -305,9 +204,7 @@ pub(super) async fn offline(stage: &mut Stage) -> Result<(), Failure> {
     let evil = stage.dir().join("evil");
     Made::new("version two, with a back door\n")
         .write(&evil, "app")
-        .attempt(Exit::Environment, || {
-            format!("could not write {}", evil.display())
-        })?;
+        .attempt(Exit::Environment, || format!("could not write {}", evil.display()))?;
     let evil = format!("oci:{}:app", evil.display());
     stage
         .run(
@@ -318,23 +215,11 @@ pub(super) async fn offline(stage: &mut Stage) -> Result<(), Failure> {
         .await?;
     match python_verifier() {
         Some(script) => {
-            let args = [
-                script.display().to_string(),
-                pack,
-                "--trust-root".to_owned(),
-                trust,
-            ];
+            let args = [script.display().to_string(), pack, "--trust-root".to_owned(), trust];
             let mut command = Command::new("python3");
             command.args(&args);
             let shown = std::iter::once("python3".to_owned()).chain(args).collect();
-            stage
-                .step(
-                    "an independent verifier in Python agrees",
-                    0,
-                    shown,
-                    command,
-                )
-                .await?;
+            stage.step("an independent verifier in Python agrees", 0, shown, command).await?;
         }
         None => stage.say("  (tools/verify-py or Python's `cryptography` is not here: left out)"),
     }
@@ -347,10 +232,7 @@ fn recorded_name(stage: &Stage, pack: &str) -> Result<String, Failure> {
     let trust = crate::trust::TrustRoot::load(&stage.network()?.trust_root)?;
     let verified = crate::proof::check(&trust, &bytes)?;
     let hanse_proof::Claim::Image { items } = &verified.claim else {
-        return Err(Failure::new(
-            Exit::Internal,
-            "the saved proof is not about an image",
-        ));
+        return Err(Failure::new(Exit::Internal, "the saved proof is not about an image"));
     };
     let tags = items.iter().filter_map(|item| match item {
         hanse_proof::StateProofItem::Value(entry) if entry.record.key.first() == Some(&7) => {

@@ -44,9 +44,7 @@ impl Stage {
     /// An empty stage in a temporary directory.
     pub(super) fn new(quiet: bool, keep: bool) -> Result<Self, Failure> {
         let dir = tempfile::Builder::new().prefix("hanse-demo-").tempdir();
-        let dir = dir.attempt(Exit::Environment, || {
-            "could not make a directory".to_owned()
-        })?;
+        let dir = dir.attempt(Exit::Environment, || "could not make a directory".to_owned())?;
         let kept = dir.path().to_path_buf();
         let dir = if keep {
             out::note(format_args!("everything stays in {}", dir.keep().display()));
@@ -62,14 +60,7 @@ impl Stage {
             ("HANSE_HOME", kept.join("home").display().to_string()),
             ("DOCKER_CONFIG", kept.join("docker").display().to_string()),
         ];
-        Ok(Self {
-            dir,
-            kept,
-            steps: Vec::new(),
-            env,
-            quiet,
-            up: false,
-        })
+        Ok(Self { dir, kept, steps: Vec::new(), env, quiet, up: false })
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -90,15 +81,8 @@ impl Stage {
         self.say("Four organisations start a ledger together.");
         self.up = true;
         let args = ["up", "--detach", "--dir", &dir, "--base-port", &base];
-        if !self
-            .run("four organisations start their members", 0, &args)
-            .await?
-        {
-            let said = self
-                .steps
-                .last()
-                .map(|s| s.said.clone())
-                .unwrap_or_default();
+        if !self.run("four organisations start their members", 0, &args).await? {
+            let said = self.steps.last().map(|s| s.said.clone()).unwrap_or_default();
             return Err(Failure::new(
                 Exit::Environment,
                 format!("the network did not start: {said}"),
@@ -111,14 +95,9 @@ impl Stage {
             .ok_or_else(|| Failure::new(Exit::Internal, "the network has no organisation"))?;
         let endpoints: Vec<&str> = network.members.iter().map(|m| m.http.as_str()).collect();
         self.env.push(("HANSE_ENDPOINT", endpoints.join(",")));
-        self.env
-            .push(("HANSE_TRUST_ROOT", network.trust_root.display().to_string()));
-        self.env
-            .push(("HANSE_KEY", first.key.display().to_string()));
-        self.env.push((
-            "HANSE_PASSWORD_FILE",
-            first.password_file.display().to_string(),
-        ));
+        self.env.push(("HANSE_TRUST_ROOT", network.trust_root.display().to_string()));
+        self.env.push(("HANSE_KEY", first.key.display().to_string()));
+        self.env.push(("HANSE_PASSWORD_FILE", first.password_file.display().to_string()));
         Ok(())
     }
 
@@ -135,9 +114,8 @@ impl Stage {
         expected: i32,
         args: &[&str],
     ) -> Result<bool, Failure> {
-        let program = std::env::current_exe().attempt(Exit::Environment, || {
-            "could not find this program".to_owned()
-        })?;
+        let program = std::env::current_exe()
+            .attempt(Exit::Environment, || "could not find this program".to_owned())?;
         let mut command = Command::new(program);
         command.args(args);
         let mut shown = vec!["hanse".to_owned()];
@@ -156,12 +134,8 @@ impl Stage {
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).kill_on_drop(true);
         let done = command.output().await;
-        let done = done.attempt(Exit::Environment, || {
-            format!("could not start {}", shown[0])
-        })?;
-        let said = last_line(&done.stdout)
-            .or_else(|| last_line(&done.stderr))
-            .unwrap_or_default();
+        let done = done.attempt(Exit::Environment, || format!("could not start {}", shown[0]))?;
+        let said = last_line(&done.stdout).or_else(|| last_line(&done.stderr)).unwrap_or_default();
         let exit = done.status.code();
         let ok = exit == Some(expected);
         if !self.quiet {
@@ -173,20 +147,12 @@ impl Stage {
                 out::shown(&said)
             ));
         }
-        self.steps.push(Step {
-            title: title.to_owned(),
-            command: shown,
-            exit,
-            expected,
-            said,
-        });
+        self.steps.push(Step { title: title.to_owned(), command: shown, exit, expected, said });
         Ok(ok)
     }
 
     pub(super) fn all_as_expected(&self) -> bool {
-        self.steps
-            .iter()
-            .all(|step| step.exit == Some(step.expected))
+        self.steps.iter().all(|step| step.exit == Some(step.expected))
     }
 
     /// Ends what runs.
@@ -204,9 +170,7 @@ impl Stage {
             .output()
             .await;
         if let Err(error) = down {
-            out::note(format_args!(
-                "warning: the network could not be stopped: {error}"
-            ));
+            out::note(format_args!("warning: the network could not be stopped: {error}"));
         }
         self.up = false;
         drop(self.dir.take());
@@ -234,10 +198,7 @@ impl Stage {
 
 fn last_line(bytes: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(bytes);
-    text.lines()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .map(str::to_owned)
+    text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
 }
 
 /// A base port with everything free that a network needs.
@@ -259,8 +220,5 @@ fn free_ports() -> Result<u16, Failure> {
             return Ok(base);
         }
     }
-    Err(Failure::new(
-        Exit::Environment,
-        "there are not enough free ports",
-    ))
+    Err(Failure::new(Exit::Environment, "there are not enough free ports"))
 }

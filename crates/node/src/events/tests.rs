@@ -8,13 +8,7 @@ const STREAM: &str = ": hello\n\nid: 3:0\nevent: change\ndata: {\"a\":\ndata: 1}
 fn cuts_anywhere_give_the_same_events() {
     let whole = Parser::default().feed(STREAM.as_bytes()).unwrap();
     assert_eq!(whole.len(), 2);
-    assert_eq!(
-        whole[0],
-        ServerEvent {
-            kind: "change".into(),
-            data: "{\"a\":\n1}".into()
-        }
-    );
+    assert_eq!(whole[0], ServerEvent { kind: "change".into(), data: "{\"a\":\n1}".into() });
     for cut in 0..STREAM.len() {
         let mut parser = Parser::default();
         let mut events = parser.feed(&STREAM.as_bytes()[..cut]).unwrap();

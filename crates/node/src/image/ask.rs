@@ -58,13 +58,7 @@ pub(crate) struct NoAnswer {
 
 impl NoAnswer {
     fn new(exit: Exit, why: impl Into<String>) -> Self {
-        Self {
-            no: NoFacts {
-                exit,
-                why: why.into(),
-            },
-            evidence: None,
-        }
+        Self { no: NoFacts { exit, why: why.into() }, evidence: None }
     }
 }
 
@@ -76,9 +70,7 @@ impl From<Failure> for NoAnswer {
 
 impl From<NoAnswer> for Failure {
     fn from(no: NoAnswer) -> Self {
-        let kept = no
-            .evidence
-            .map_or_else(String::new, |file| format!(" (evidence: {file})"));
+        let kept = no.evidence.map_or_else(String::new, |file| format!(" (evidence: {file})"));
         Self::new(no.no.exit, format!("{}{kept}", no.no.why))
     }
 }
@@ -132,19 +124,14 @@ impl Asker<'_> {
                 }
             }
         }
-        Err(NoAnswer::new(
-            Exit::Unreachable,
-            "the record changes faster than it can be read",
-        ))
+        Err(NoAnswer::new(Exit::Unreachable, "the record changes faster than it can be read"))
     }
 
     /// Releases that mention `digest`, completely or the newest of each tag; proven.
     async fn uses(&self, repo: &str, digest: &str) -> Result<Vec<(String, u64)>, NoAnswer> {
         let prefix = StateKey::prefix(9, &[repo, digest]);
         let keys = self.keys(&prefix).await?;
-        let found = keys
-            .iter()
-            .filter_map(|key| facts::tag_and_seq(&key[prefix.len()..]));
+        let found = keys.iter().filter_map(|key| facts::tag_and_seq(&key[prefix.len()..]));
         let mut uses: Vec<(String, u64)> = found.collect();
         uses.sort_by_key(|(_, seq)| std::cmp::Reverse(*seq));
         uses.truncate(USES_MAX);
@@ -163,9 +150,7 @@ impl Asker<'_> {
     ) -> Result<Option<u64>, NoAnswer> {
         let prefix = StateKey::prefix(9, &[repo, digest, tag]);
         let keys = self.keys(&prefix).await?;
-        let seqs = keys
-            .iter()
-            .filter_map(|key| key.get(prefix.len()..)?.try_into().ok());
+        let seqs = keys.iter().filter_map(|key| key.get(prefix.len()..)?.try_into().ok());
         Ok(seqs.map(u64::from_be_bytes).max())
     }
 
@@ -200,10 +185,7 @@ impl Asker<'_> {
     async fn keys(&self, prefix: &[u8]) -> Result<Vec<Vec<u8>>, NoAnswer> {
         let path = range_path(prefix, &after_prefix(prefix.to_vec()));
         let (verified, _) = self.fetch(&path).await?;
-        Ok(entries(&verified, prefix)?
-            .into_iter()
-            .map(|(key, _)| key.to_vec())
-            .collect())
+        Ok(entries(&verified, prefix)?.into_iter().map(|(key, _)| key.to_vec()).collect())
     }
 
     /// A proof that holds, from the first member that gives one. Those that do not hold are kept as evidence.
@@ -245,13 +227,7 @@ impl Asker<'_> {
     /// Keeps what does not hold where it can be shown to others.
     pub(crate) fn evidence(&self, proof: &[u8], exit: Exit, why: &str) -> NoAnswer {
         let evidence = keep(self.home, proof);
-        NoAnswer {
-            no: NoFacts {
-                exit,
-                why: why.to_owned(),
-            },
-            evidence,
-        }
+        NoAnswer { no: NoFacts { exit, why: why.to_owned() }, evidence }
     }
 }
 
@@ -264,10 +240,7 @@ pub(crate) fn keep(home: &Home, bytes: &[u8]) -> Option<String> {
     match kept {
         Ok(()) => Some(path.display().to_string()),
         Err(failure) => {
-            note(format_args!(
-                "warning: the evidence could not be kept: {}",
-                failure.reason()
-            ));
+            note(format_args!("warning: the evidence could not be kept: {}", failure.reason()));
             None
         }
     }
@@ -311,17 +284,9 @@ type Entry<'a> = (&'a [u8], Option<&'a [u8]>);
 
 /// The entries of a range proof, which must cover all keys with `prefix`: a member might prove another range.
 fn entries<'a>(verified: &'a Verified, prefix: &[u8]) -> Result<Vec<Entry<'a>>, NoAnswer> {
-    let entries = verified
-        .claim
-        .range(prefix, &after_prefix(prefix.to_vec()))
-        .ok_or_else(|| {
-            NoAnswer::new(
-                Exit::Proof,
-                "the member proved another range than was asked",
-            )
+    let entries =
+        verified.claim.range(prefix, &after_prefix(prefix.to_vec())).ok_or_else(|| {
+            NoAnswer::new(Exit::Proof, "the member proved another range than was asked")
         })?;
-    Ok(entries
-        .iter()
-        .map(|e| (e.record.key.as_slice(), e.value.as_deref()))
-        .collect())
+    Ok(entries.iter().map(|e| (e.record.key.as_slice(), e.value.as_deref())).collect())
 }

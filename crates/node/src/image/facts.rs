@@ -41,31 +41,12 @@ pub(crate) fn first_keys(repo: &str, subject: Subject<'_>, uses: &[(String, u64)
         Subject::Tag(tag) => keys.push(StateKey::Tag { repo, tag }.encode()),
         Subject::Digest(digest) => {
             for (tag, seq) in uses {
-                keys.push(
-                    StateKey::DigestUse {
-                        repo,
-                        digest,
-                        tag,
-                        seq: *seq,
-                    }
-                    .encode(),
-                );
-                keys.push(
-                    StateKey::Release {
-                        repo,
-                        tag,
-                        seq: *seq,
-                    }
-                    .encode(),
-                );
+                keys.push(StateKey::DigestUse { repo, digest, tag, seq: *seq }.encode());
+                keys.push(StateKey::Release { repo, tag, seq: *seq }.encode());
             }
         }
     }
-    keys.extend(
-        namespaces(repo)
-            .into_iter()
-            .map(|prefix| StateKey::Namespace(prefix).encode()),
-    );
+    keys.extend(namespaces(repo).into_iter().map(|prefix| StateKey::Namespace(prefix).encode()));
     keys
 }
 
@@ -130,13 +111,7 @@ pub(crate) fn read(verified: &Verified, repo: &str, subject: Subject<'_>) -> Res
     if !missing.is_empty() {
         return Err(NotYet::Missing(missing));
     }
-    Ok(Facts {
-        at: checkpoint(verified),
-        namespace,
-        release,
-        digest_state,
-        account,
-    })
+    Ok(Facts { at: checkpoint(verified), namespace, release, digest_state, account })
 }
 
 /// What the claim says about keys.
@@ -182,11 +157,7 @@ impl Proven<'_> {
             let Some((tag, seq)) = rest.and_then(tag_and_seq) else {
                 continue;
             };
-            let release_key = StateKey::Release {
-                repo,
-                tag: &tag,
-                seq,
-            };
+            let release_key = StateKey::Release { repo, tag: &tag, seq };
             let Some(found) = self.get::<Release>(&release_key, "release")? else {
                 return Err(NotYet::Missing(vec![release_key.encode()]));
             };

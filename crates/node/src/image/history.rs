@@ -40,11 +40,7 @@ pub(crate) async fn run(args: HistoryArgs, home: &Home, out: Out) -> Result<Exit
     let last = args.reference.rsplit('/').next().unwrap_or(&args.reference);
     let tag = named.name.tag().filter(|_| last.contains(':'));
     let trust = TrustRoot::find(&args.trust, home)?;
-    let asker = Asker {
-        client: Client::connect(&args.connect)?,
-        trust: &trust,
-        home,
-    };
+    let asker = Asker { client: Client::connect(&args.connect)?, trust: &trust, home };
     let repo = named.repo();
     let (verified, releases, proof) = asker.releases(&repo, tag).await?;
     if let Some(path) = &args.save_proof {
@@ -103,16 +99,5 @@ fn text(releases: &[(String, Release)]) -> String {
             notes,
         ]
     });
-    out::table(
-        &[
-            "tag",
-            "seq",
-            "digest",
-            "signed by",
-            "height",
-            "state",
-            "note",
-        ],
-        rows,
-    )
+    out::table(&["tag", "seq", "digest", "signed by", "height", "state", "note"], rows)
 }

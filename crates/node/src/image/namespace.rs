@@ -72,10 +72,7 @@ fn member(text: &str) -> Result<NamespaceMember, String> {
     let (account, role) = text.split_once('=').ok_or_else(form)?;
     let role = <RoleName as clap::ValueEnum>::from_str(role, false).map_err(|_| form())?;
     let account = account.parse().map_err(|error| format!("{error}"))?;
-    Ok(NamespaceMember {
-        account,
-        role: role.into(),
-    })
+    Ok(NamespaceMember { account, role: role.into() })
 }
 
 /// Runs one verb.
@@ -89,31 +86,14 @@ pub(crate) async fn run(verb: NamespaceVerb, home: &Home, out: Out) -> Result<Ex
             let outcome = record::claim(&author, &prefix).await?;
             change::answer(out, &outcome, &format!("claimed {}", shown(&prefix)));
         }
-        NamespaceVerb::Show {
-            prefix,
-            connect,
-            trust,
-        } => {
+        NamespaceVerb::Show { prefix, connect, trust } => {
             let trust = TrustRoot::find(&trust, home)?;
-            let asker = Asker {
-                client: Client::connect(&connect)?,
-                trust: &trust,
-                home,
-            };
+            let asker = Asker { client: Client::connect(&connect)?, trust: &trust, home };
             tell(out, &owner(&asker, &prefix).await?);
         }
-        NamespaceVerb::Policy {
-            prefix,
-            add,
-            remove,
-            change,
-        } => {
+        NamespaceVerb::Policy { prefix, add, remove, change } => {
             let trust = TrustRoot::find(&change.trust, home)?;
-            let asker = Asker {
-                client: Client::connect(&change.connect)?,
-                trust: &trust,
-                home,
-            };
+            let asker = Asker { client: Client::connect(&change.connect)?, trust: &trust, home };
             let namespace = owner(&asker, &prefix).await?;
             if add.is_empty() && remove.is_empty() {
                 tell(out, &namespace);
@@ -126,11 +106,7 @@ pub(crate) async fn run(verb: NamespaceVerb, home: &Home, out: Out) -> Result<Ex
             members.dedup();
             let author = Author::new(&change, home)?;
             let (prefix, version) = (namespace.prefix, namespace.version);
-            let action = ImageAction::SetMembers {
-                prefix,
-                members,
-                version,
-            };
+            let action = ImageAction::SetMembers { prefix, members, version };
             let outcome = author.change(Action::Image(action)).await?;
             change::answer(out, &outcome, "policy changed");
         }
@@ -145,20 +121,15 @@ async fn owner(asker: &Asker<'_>, name: &str) -> Result<Namespace, Failure> {
         let what = format!("`{}` is no REGISTRY/PATH", shown(name));
         return Err(Failure::new(Exit::Usage, what).fix("write it like localhost:5000/acme"));
     }
-    let keys: Vec<Vec<u8>> = candidates
-        .iter()
-        .map(|prefix| StateKey::Namespace(prefix).encode())
-        .collect();
+    let keys: Vec<Vec<u8>> =
+        candidates.iter().map(|prefix| StateKey::Namespace(prefix).encode()).collect();
     let (verified, _) = asker.fetch(&lookup_path(&keys)).await?;
     for key in &keys {
         match verified.claim.about(key) {
             Some(Some(entry)) => {
                 let value = entry.value.as_deref().and_then(|bytes| decode(bytes).ok());
                 return value.ok_or_else(|| {
-                    Failure::new(
-                        Exit::Malformed,
-                        "the namespace on the ledger cannot be read",
-                    )
+                    Failure::new(Exit::Malformed, "the namespace on the ledger cannot be read")
                 });
             }
             Some(None) => {}

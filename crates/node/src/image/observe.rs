@@ -31,21 +31,13 @@ pub(crate) async fn observe(comparison: &Comparison<'_>) -> Observed {
 }
 
 async fn look(comparison: &Comparison<'_>) -> Result<Observed, ImageError> {
-    let Comparison {
-        place,
-        expected,
-        level,
-        how,
-    } = comparison;
+    let Comparison { place, expected, level, how } = comparison;
     let options = how.source(Purpose::Check(*level));
     let mut source = Source::open(place, &options).await?;
     // Without a digest in the name this is what the tag means there at this moment.
     let served = source.resolve().await?.digest;
     if served != expected.root && (!source.repacks() || expected.platforms.is_empty()) {
-        return Ok(Observed::Other {
-            digest: served.to_string(),
-            earlier: None,
-        });
+        return Ok(Observed::Other { digest: served.to_string(), earlier: None });
     }
     if let ImageRef::Registry(name) = place {
         // From here on by digest: a tag that moves between two requests changes nothing any more.
@@ -58,15 +50,11 @@ async fn look(comparison: &Comparison<'_>) -> Result<Observed, ImageError> {
         progress: progress("hashing"),
     };
     match check(&Arc::new(source), expected, &checking).await {
-        Ok(checked) => Ok(Observed::Matches {
-            level: checked.level.to_string(),
-            bytes: checked.bytes_hashed,
-        }),
+        Ok(checked) => {
+            Ok(Observed::Matches { level: checked.level.to_string(), bytes: checked.bytes_hashed })
+        }
         Err(error) if served != expected.root && error.kind() == Kind::Differs => {
-            Ok(Observed::Other {
-                digest: served.to_string(),
-                earlier: None,
-            })
+            Ok(Observed::Other { digest: served.to_string(), earlier: None })
         }
         Err(error) => Err(error),
     }

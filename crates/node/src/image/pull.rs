@@ -51,17 +51,8 @@ pub(crate) async fn run(args: PullArgs, home: &Home, out: Out) -> Result<Exit, F
     let target = target(args.to.as_deref(), name)?;
     let trust = TrustRoot::find(&args.belief.trust, home)?;
     let inquiry = verify::inquire(&named, &args.belief, &trust, home).await?;
-    let facts = inquiry
-        .answer
-        .as_ref()
-        .map(|a| a.facts.clone())
-        .map_err(|no| no.no.clone());
-    let before = verdict::decide(
-        &inquiry.question,
-        &facts,
-        &inquiry.memory,
-        &Observed::NotAsked,
-    );
+    let facts = inquiry.answer.as_ref().map(|a| a.facts.clone()).map_err(|no| no.no.clone());
+    let before = verdict::decide(&inquiry.question, &facts, &inquiry.memory, &Observed::NotAsked);
     if before.exit != Exit::Done {
         return verify::conclude(inquiry, &Observed::NotAsked, &args.belief, home, out);
     }
@@ -115,10 +106,7 @@ async fn fetch(
         Ok(copied) => {
             note(format_args!("stored as {}", copied.place));
             let level = args.belief.level.max(hanse_image::Level::L3);
-            Observed::Matches {
-                level: level.to_string(),
-                bytes: copied.bytes_hashed,
-            }
+            Observed::Matches { level: level.to_string(), bytes: copied.bytes_hashed }
         }
         Err(error) => observe::from_error(&error, &pinned),
     })

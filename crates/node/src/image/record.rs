@@ -46,12 +46,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, requires = "reason")]
     rollback: bool,
     /// Why, kept with the release.
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
     /// How deep to check what is signed: L3 every blob, L4 every layer unpacked.
     #[arg(long, default_value = "L3", value_parser = super::level)]
@@ -92,13 +87,9 @@ pub(crate) async fn push(args: RecordArgs, home: &Home, out: Out) -> Result<Exit
             _ => failure,
         }
     })?;
-    let options = PushOptions {
-        registry: args.place.registry(),
-        progress: progress("pushing"),
-    };
-    let pushed = hanse_image::push(&Arc::new(source), &to, &options)
-        .await
-        .map_err(|e| unreadable(&e))?;
+    let options = PushOptions { registry: args.place.registry(), progress: progress("pushing") };
+    let pushed =
+        hanse_image::push(&Arc::new(source), &to, &options).await.map_err(|e| unreadable(&e))?;
     let bytes = pushed.uploaded + pushed.reused;
     note(format_args!(
         "pushed {to}: {} sent, {} there already",
@@ -106,17 +97,7 @@ pub(crate) async fn push(args: RecordArgs, home: &Home, out: Out) -> Result<Exit
         verdict::bytes(pushed.reused)
     ));
     let named = Named { name: to, ..named };
-    finish(
-        &args,
-        &named,
-        &pushed.description,
-        Level::L3,
-        bytes,
-        &author,
-        home,
-        out,
-    )
-    .await
+    finish(&args, &named, &pushed.description, Level::L3, bytes, &author, home, out).await
 }
 
 /// `sign`: the record alone, of what the place holds.
@@ -128,18 +109,14 @@ pub(crate) async fn sign(args: RecordArgs, home: &Home, out: Out) -> Result<Exit
     let author = Author::new(&args.change, home)?;
     let level = args.level.max(Level::L3);
     let source_options = args.place.source(Purpose::Check(level));
-    let source = Source::open(&named.place, &source_options)
-        .await
-        .map_err(|e| unreadable(&e))?;
+    let source = Source::open(&named.place, &source_options).await.map_err(|e| unreadable(&e))?;
     let description = describe(&source).await.map_err(|e| unreadable(&e))?;
     let expected = Expected::from(&description);
     let source = match &named.place {
         // By digest from here on: what is hashed is what was described.
         ImageRef::Registry(name) => {
             let pinned = ImageRef::Registry(name.with_digest(description.root.digest.clone()));
-            Source::open(&pinned, &source_options)
-                .await
-                .map_err(|e| unreadable(&e))?
+            Source::open(&pinned, &source_options).await.map_err(|e| unreadable(&e))?
         }
         _ => source,
     };
@@ -148,24 +125,11 @@ pub(crate) async fn sign(args: RecordArgs, home: &Home, out: Out) -> Result<Exit
         max_unpacked: args.place.max_unpacked(),
         progress: progress("hashing"),
     };
-    let checked = check(&Arc::new(source), &expected, &checking)
+    let checked =
+        check(&Arc::new(source), &expected, &checking).await.map_err(|e| unreadable(&e))?;
+    let named = Named { name: named.name.tagged(), ..named };
+    finish(&args, &named, &description, checked.level, checked.bytes_hashed, &author, home, out)
         .await
-        .map_err(|e| unreadable(&e))?;
-    let named = Named {
-        name: named.name.tagged(),
-        ..named
-    };
-    finish(
-        &args,
-        &named,
-        &description,
-        checked.level,
-        checked.bytes_hashed,
-        &author,
-        home,
-        out,
-    )
-    .await
 }
 
 #[expect(
@@ -184,18 +148,11 @@ async fn finish(
 ) -> Result<Exit, Failure> {
     let content = content::record(description)?;
     let trust = TrustRoot::find(&args.change.trust, home)?;
-    let asker = Asker {
-        client: author.client.clone(),
-        trust: &trust,
-        home,
-    };
+    let asker = Asker { client: author.client.clone(), trust: &trust, home };
     let repo = named.repo();
     let tag = named.name.tag().unwrap_or("latest");
     let outcome = record(args, &asker, author, &repo, tag, &content).await?;
-    let least = AtLeast {
-        header: 0,
-        state: outcome.height,
-    };
+    let least = AtLeast { header: 0, state: outcome.height };
     let answer = asker.about(&repo, Subject::Tag(tag), least).await?;
     let facts = answer.facts;
     if let Some((_, release)) = &facts.release {
@@ -212,22 +169,16 @@ async fn finish(
         ..Question::default()
     };
     let observed = said(&facts, &content, level, bytes);
-    let verdict = verdict::decide(
-        &question,
-        &Ok(facts),
-        &verdict::Memory::default(),
-        &observed,
-    );
+    let verdict = verdict::decide(&question, &Ok(facts), &verdict::Memory::default(), &observed);
     Ok(tell(out, &verdict, None))
 }
 
 /// What is recorded now must be what was just pushed; somebody else may have recorded since.
 fn said(facts: &Facts, content: &ImageContent, level: Level, bytes: u64) -> Observed {
     match &facts.release {
-        Some((_, release)) if release.content == *content => Observed::Matches {
-            level: level.to_string(),
-            bytes,
-        },
+        Some((_, release)) if release.content == *content => {
+            Observed::Matches { level: level.to_string(), bytes }
+        }
         _ => Observed::Differs("somebody else recorded another image since".to_owned()),
     }
 }
@@ -256,10 +207,7 @@ async fn record(
             claim(author, default_prefix(repo)).await?;
             claimed = true;
         }
-        let seq = facts
-            .release
-            .as_ref()
-            .map_or(1, |(_, release)| release.seq + 1);
+        let seq = facts.release.as_ref().map_or(1, |(_, release)| release.seq + 1);
         let action = Action::Image(ImageAction::Record {
             repo: repo.to_owned(),
             tag: tag.to_owned(),
@@ -292,9 +240,7 @@ async fn record(
 /// # Errors
 /// [`Exit::NotAuthorised`] when it is taken or the author is no admin.
 pub(crate) async fn claim(author: &Author, prefix: &str) -> Result<Outcome, Failure> {
-    let action = Action::Image(ImageAction::Claim {
-        prefix: prefix.to_owned(),
-    });
+    let action = Action::Image(ImageAction::Claim { prefix: prefix.to_owned() });
     let outcome = author.submit(action).await?;
     match outcome.refusal.as_deref() {
         None => Ok(outcome),

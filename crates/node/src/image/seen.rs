@@ -41,10 +41,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn new(home: &Home, chain_id: Digest) -> Self {
-        Self {
-            path: home.seen(),
-            chain_id,
-        }
+        Self { path: home.seen(), chain_id }
     }
 
     /// What is remembered of the chain, and of one tag.
@@ -57,11 +54,7 @@ impl Seen {
             return Ok(Memory::default());
         };
         let seq = tag.and_then(|tag| chain.tags.get(&format!("{repo}:{tag}")).copied());
-        let newest = chain
-            .header
-            .parse()
-            .ok()
-            .map(|header| (chain.height, header));
+        let newest = chain.header.parse().ok().map(|header| (chain.height, header));
         Ok(Memory { newest, seq })
     }
 
@@ -110,9 +103,7 @@ impl Seen {
         }
         let text = home::read_text(&self.path, SEEN_BYTES_MAX)?;
         serde_json::from_str(&text)
-            .attempt(Exit::Malformed, || {
-                format!("{} is damaged", self.path.display())
-            })
+            .attempt(Exit::Malformed, || format!("{} is damaged", self.path.display()))
             .map_err(|f| f.fix("restore it from a backup; removing it forgets what was seen"))
     }
 }

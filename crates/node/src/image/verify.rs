@@ -56,9 +56,7 @@ pub(crate) async fn run(args: VerifyArgs, home: &Home, out: Out) -> Result<Exit,
     let offline = args.belief.offline.is_some();
     let observed = match &inquiry.answer {
         Ok(answer) if !(offline && matches!(named.place, ImageRef::Registry(_))) => {
-            inquiry
-                .look(&named, &answer.facts, &args.belief, &args.place)
-                .await?
+            inquiry.look(&named, &answer.facts, &args.belief, &args.place).await?
         }
         _ => Observed::NotAsked,
     };
@@ -76,11 +74,7 @@ pub(crate) async fn inquire<'a>(
     home: &'a Home,
 ) -> Result<Inquiry<'a>, Failure> {
     let digest = named.name.digest().map(ToString::to_string);
-    let tag = if digest.is_some() {
-        None
-    } else {
-        named.name.tag().map(str::to_owned)
-    };
+    let tag = if digest.is_some() { None } else { named.name.tag().map(str::to_owned) };
     let question = Question {
         reference: named.text.clone(),
         repo: named.repo(),
@@ -96,22 +90,13 @@ pub(crate) async fn inquire<'a>(
     let seen = Seen::new(home, trust.chain_id());
     let memory = seen.recall(&question.repo, question.tag.as_deref())?;
     let tag = question.tag.as_deref().unwrap_or("latest");
-    let subject = question
-        .digest
-        .as_deref()
-        .map_or(Subject::Tag(tag), Subject::Digest);
+    let subject = question.digest.as_deref().map_or(Subject::Tag(tag), Subject::Digest);
     let (asker, answer) = match &belief.offline {
         Some(pack) => (None, ask::saved(pack, trust, &question.repo, subject)),
         None => {
-            let asker = Asker {
-                client: Client::connect(&belief.connect)?,
-                trust,
-                home,
-            };
+            let asker = Asker { client: Client::connect(&belief.connect)?, trust, home };
             let header = memory.newest.map_or(0, |(height, _)| height);
-            let answer = asker
-                .about(&question.repo, subject, AtLeast { header, state: 0 })
-                .await;
+            let answer = asker.about(&question.repo, subject, AtLeast { header, state: 0 }).await;
             (Some(asker), answer)
         }
     };
@@ -127,16 +112,8 @@ pub(crate) async fn inquire<'a>(
         }
     }
     // Waiting for facts takes time; their age is judged when they are there.
-    let question = Question {
-        now_ms: now(),
-        ..question
-    };
-    Ok(Inquiry {
-        question,
-        memory,
-        answer,
-        asker,
-    })
+    let question = Question { now_ms: now(), ..question };
+    Ok(Inquiry { question, memory, answer, asker })
 }
 
 impl Inquiry<'_> {
@@ -151,24 +128,15 @@ impl Inquiry<'_> {
         belief: &BeliefArgs,
         how: &PlaceArgs,
     ) -> Result<Observed, Failure> {
-        let before = verdict::decide(
-            &self.question,
-            &Ok(facts.clone()),
-            &self.memory,
-            &Observed::NotAsked,
-        );
+        let before =
+            verdict::decide(&self.question, &Ok(facts.clone()), &self.memory, &Observed::NotAsked);
         let Some((_, release)) = facts.release.as_ref().filter(|_| before.exit == Exit::Done)
         else {
             return Ok(Observed::NotAsked);
         };
         let expected = observe::expected(release, self.question.digest.as_deref())?;
         let place = &named.place;
-        let comparison = Comparison {
-            place,
-            expected,
-            level: belief.level,
-            how,
-        };
+        let comparison = Comparison { place, expected, level: belief.level, how };
         Ok(self.date(facts, observe::observe(&comparison).await).await)
     }
 
@@ -205,12 +173,7 @@ pub(crate) fn conclude(
     home: &Home,
     out: Out,
 ) -> Result<Exit, Failure> {
-    let Inquiry {
-        question,
-        memory,
-        answer,
-        ..
-    } = inquiry;
+    let Inquiry { question, memory, answer, .. } = inquiry;
     let (facts, proof, mut evidence): (Result<Facts, NoFacts>, _, _) = match answer {
         Ok(Answer { facts, proof }) => (Ok(facts), Some(proof), None),
         Err(NoAnswer { no, evidence }) => (Err(no), None, evidence),

@@ -56,16 +56,9 @@ pub(crate) async fn run(
         Some(digest) => digest.to_string(),
         None => {
             let trust = TrustRoot::find(&args.change.trust, home)?;
-            let asker = Asker {
-                client: author.client.clone(),
-                trust: &trust,
-                home,
-            };
+            let asker = Asker { client: author.client.clone(), trust: &trust, home };
             let tag = named.name.tag().unwrap_or("latest");
-            let facts = asker
-                .about(&repo, Subject::Tag(tag), AtLeast::default())
-                .await?
-                .facts;
+            let facts = asker.about(&repo, Subject::Tag(tag), AtLeast::default()).await?.facts;
             let (_, release) = facts.release.ok_or_else(|| {
                 let what =
                     format!("{repo} has no release under the tag {tag}; its absence is proven");
@@ -79,17 +72,9 @@ pub(crate) async fn run(
     }
     let (reason, subject) = (args.reason, digest.clone());
     let action = if for_good {
-        ImageAction::Revoke {
-            repo: repo.clone(),
-            digest: subject,
-            reason,
-        }
+        ImageAction::Revoke { repo: repo.clone(), digest: subject, reason }
     } else {
-        ImageAction::Yank {
-            repo: repo.clone(),
-            digest: subject,
-            reason,
-        }
+        ImageAction::Yank { repo: repo.clone(), digest: subject, reason }
     };
     let outcome = author.submit(Action::Image(action)).await?;
     match outcome.refusal.as_deref() {
@@ -107,17 +92,9 @@ pub(crate) async fn run(
         "changed": outcome.status == "done",
     });
     out.answer(&answer, |_| {
-        let already = if outcome.status == "done" {
-            ""
-        } else {
-            " already"
-        };
+        let already = if outcome.status == "done" { "" } else { " already" };
         let word = done.to_uppercase();
-        format!(
-            "{word}{already} {} {digest}, height {}",
-            shown(&args.reference),
-            outcome.height
-        )
+        format!("{word}{already} {} {digest}, height {}", shown(&args.reference), outcome.height)
     });
     Ok(Exit::Done)
 }

@@ -24,12 +24,7 @@ pub(crate) const NAMES: [&str; 13] = [
 /// Memory and passes for keys whose password lies beside them: the least that key files allow.
 const LOCAL_COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 /// Everything `up` makes in its directory; `--fresh` removes exactly this.
-const OURS: [&str; 4] = [
-    "members",
-    "organisations",
-    "network.json",
-    "trust-root.json",
-];
+const OURS: [&str; 4] = ["members", "organisations", "network.json", "trust-root.json"];
 
 /// Where one member listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +41,9 @@ pub(crate) struct Ports {
 pub(crate) fn ports(base: Option<u16>, i: u16) -> Result<Ports, Failure> {
     let all = match base {
         Some(base) => (base.checked_add(10 * i)).and_then(|http| {
-            Some(Ports {
-                http,
-                etcd: http.checked_add(1)?,
-                p2p: http.checked_add(2)?,
-            })
+            Some(Ports { http, etcd: http.checked_add(1)?, p2p: http.checked_add(2)? })
         }),
-        None => Some(Ports {
-            http: 8000 + 10 * i,
-            etcd: 2379 + 10 * i,
-            p2p: 7800 + i,
-        }),
+        None => Some(Ports { http: 8000 + 10 * i, etcd: 2379 + 10 * i, p2p: 7800 + i }),
     };
     all.ok_or_else(|| Failure::new(Exit::Usage, "--base-port is too high for so many members"))
 }
@@ -79,11 +66,7 @@ pub(crate) fn make(dir: &Path, members: u16, base: Option<u16>) -> Result<Networ
         let member = dir.join("members").join(name);
         founders.push(make_member(&member, name, public, p2p, cost)?);
         let (key, password_file) = (admin.key, admin.password_file);
-        organisations.push(LocalOrganisation {
-            name: name.to_owned(),
-            key,
-            password_file,
-        });
+        organisations.push(LocalOrganisation { name: name.to_owned(), key, password_file });
     }
     let file = TrustFile::from_genesis(init::found("local", &founders)?);
     let trust_root = dir.join("trust-root.json");
@@ -107,11 +90,7 @@ pub(crate) fn make(dir: &Path, members: u16, base: Option<u16>) -> Result<Networ
 /// # Errors
 /// When files cannot be written.
 pub(crate) fn place(dir: &Path, network: &mut Network, base: Option<u16>) -> Result<(), Failure> {
-    let names: Vec<String> = network
-        .organisations
-        .iter()
-        .map(|o| o.name.clone())
-        .collect();
+    let names: Vec<String> = network.organisations.iter().map(|o| o.name.clone()).collect();
     let mut peers = BTreeMap::new();
     for (i, name) in (0..).zip(&names) {
         peers.insert(name.clone(), local(ports(base, i)?.p2p).to_string());
@@ -157,9 +136,7 @@ pub(crate) fn clear(dir: &Path) -> Result<(), Failure> {
         } else {
             continue;
         };
-        removed.attempt(Exit::Environment, || {
-            format!("could not remove {}", path.display())
-        })?;
+        removed.attempt(Exit::Environment, || format!("could not remove {}", path.display()))?;
     }
     Ok(())
 }
@@ -176,10 +153,7 @@ pub(crate) fn check_ports(network: &Network) -> Result<(), Failure> {
             listener
                 .attempt(Exit::Environment, || {
                     let port = address.rsplit(':').next().unwrap_or(address);
-                    format!(
-                        "port {port} ({what} of {}) cannot be used",
-                        member.organisation
-                    )
+                    format!("port {port} ({what} of {}) cannot be used", member.organisation)
                 })
                 .map_err(|f| f.fix("stop what listens there, or choose others with --base-port"))?;
         }

@@ -21,10 +21,7 @@ pub(crate) fn runs(pid: u32, words: &[&str]) -> bool {
         return false;
     };
     let arguments: Vec<&[u8]> = line.split(|b| *b == 0).collect();
-    pid != 0
-        && words
-            .iter()
-            .all(|word| arguments.contains(&word.as_bytes()))
+    pid != 0 && words.iter().all(|word| arguments.contains(&word.as_bytes()))
 }
 
 /// Sends a signal; a process that is gone is no fault.

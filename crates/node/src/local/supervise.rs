@@ -135,9 +135,7 @@ struct Stop {
 impl Stop {
     fn new() -> Result<Self, Failure> {
         let listen = |kind| {
-            signal(kind).attempt(Exit::Environment, || {
-                "could not listen for signals".to_owned()
-            })
+            signal(kind).attempt(Exit::Environment, || "could not listen for signals".to_owned())
         };
         Ok(Self {
             term: listen(SignalKind::terminate())?,
@@ -179,20 +177,14 @@ fn start(dir: &Path, network: &mut Network) -> Result<Members, Failure> {
         ended.push(wait);
     }
     network.save(dir)?;
-    Ok(Members {
-        ended,
-        _leashes: leashes,
-    })
+    Ok(Members { ended, _leashes: leashes })
 }
 
 fn spawn(config: &Path, log: &Path) -> Result<Child, Failure> {
     let what = || format!("could not start the member of {}", config.display());
     let program = std::env::current_exe().attempt(Exit::Environment, what)?;
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(log)
-        .attempt(Exit::Environment, what)?;
+    let log =
+        File::options().create(true).append(true).open(log).attempt(Exit::Environment, what)?;
     let copy = log.try_clone().attempt(Exit::Environment, what)?;
     Command::new(program)
         .args(["node", "run", "--stop-with-parent", "--config"])
@@ -242,10 +234,7 @@ async fn ready(network: &Network, members: &mut Members) -> Result<(), Failure> 
 }
 
 async fn is_up(client: &Client) -> bool {
-    client
-        .get_json::<Status>("/v1/status")
-        .await
-        .is_ok_and(|status| status.is_certified())
+    client.get_json::<Status>("/v1/status").await.is_ok_and(|status| status.is_certified())
 }
 
 fn obituary(network: &Network, i: usize, status: &std::io::Result<ExitStatus>) -> String {
@@ -265,20 +254,12 @@ fn obituary(network: &Network, i: usize, status: &std::io::Result<ExitStatus>) -
 fn last_line(log: &Path) -> Option<String> {
     let text = std::fs::read(log).ok()?;
     let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(4_096)..]).into_owned();
-    tail.lines()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .map(out::shown)
+    tail.lines().rev().find(|line| !line.trim().is_empty()).map(out::shown)
 }
 
 /// Tells all members to end, kills those that do not, and writes down that nothing runs.
 async fn stop_all(dir: &Path, network: &mut Network, members: &mut Members) -> Result<(), Failure> {
-    let running: Vec<u32> = network
-        .members
-        .iter()
-        .map(|m| m.pid)
-        .filter(|pid| *pid != 0)
-        .collect();
+    let running: Vec<u32> = network.members.iter().map(|m| m.pid).filter(|pid| *pid != 0).collect();
     // The child is ours and not yet waited for, so its pid cannot be anybody else's.
     for member in &network.members {
         if process::is_member(member.pid, &member.config) {
@@ -305,11 +286,7 @@ async fn stop_all(dir: &Path, network: &mut Network, members: &mut Members) -> R
 /// What to try next, for people.
 fn introduce(dir: &Path, network: &Network) {
     let first = &network.organisations[0];
-    let names: Vec<&str> = network
-        .organisations
-        .iter()
-        .map(|o| o.name.as_str())
-        .collect();
+    let names: Vec<&str> = network.organisations.iter().map(|o| o.name.as_str()).collect();
     note(format_args!(
         "\n{} run; their data and logs are in {}\nTry, in another terminal:\n  \
          export HANSE_ENDPOINT={}\n  export HANSE_TRUST_ROOT={}\n  export HANSE_KEY={}\n  \
@@ -317,12 +294,7 @@ fn introduce(dir: &Path, network: &Network) {
          hanse demo",
         names.join(", "),
         dir.display(),
-        network
-            .members
-            .iter()
-            .map(|m| m.http.as_str())
-            .collect::<Vec<_>>()
-            .join(","),
+        network.members.iter().map(|m| m.http.as_str()).collect::<Vec<_>>().join(","),
         network.trust_root.display(),
         first.key.display(),
         first.password_file.display(),
@@ -379,15 +351,10 @@ pub(crate) async fn detach(args: &UpArgs, dir: &Path) -> Result<(), Failure> {
     .into_iter()
     .find(|exit| status.code() == Some(i32::from(exit.code())))
     .unwrap_or(Exit::Internal);
-    let first = said
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or("it said nothing");
+    let first = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
     let failure = Failure::new(exit, first.trim_start_matches("error: ").to_owned());
-    Err(
-        match said.lines().find_map(|line| line.strip_prefix("to fix: ")) {
-            Some(remedy) => failure.fix(remedy),
-            None => failure,
-        },
-    )
+    Err(match said.lines().find_map(|line| line.strip_prefix("to fix: ")) {
+        Some(remedy) => failure.fix(remedy),
+        None => failure,
+    })
 }

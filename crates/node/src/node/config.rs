@@ -64,11 +64,7 @@ pub(crate) struct Http {
 impl Default for Http {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 8000));
-        Self {
-            listen,
-            hosts: Vec::new(),
-            session_token_file: None,
-        }
+        Self { listen, hosts: Vec::new(), session_token_file: None }
     }
 }
 
@@ -90,10 +86,7 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            level: "info".to_owned(),
-            format: LogFormat::Text,
-        }
+        Self { level: "info".to_owned(), format: LogFormat::Text }
     }
 }
 
@@ -154,11 +147,8 @@ impl Loaded {
         resolve(&mut config, &base);
         let at = Place { file, text: &text };
         let trust = TrustRoot::load(&config.trust_root).map_err(|e| at.wrong("trust_root", &e))?;
-        let consensus = at.key(
-            "consensus",
-            &config.keys.consensus,
-            &config.keys.consensus_password_file,
-        )?;
+        let consensus =
+            at.key("consensus", &config.keys.consensus, &config.keys.consensus_password_file)?;
         if consensus.suite() != Suite::Ed25519 {
             return Err(at.says("consensus", "the consensus key must be ed25519"));
         }
@@ -167,50 +157,30 @@ impl Loaded {
             (None, None) => None,
             _ => return Err(at.says("gateway", "gateway and gateway_password_file go together")),
         };
-        if gateway
-            .as_ref()
-            .is_some_and(|g| g.public() == consensus.public())
-        {
+        if gateway.as_ref().is_some_and(|g| g.public() == consensus.public()) {
             return Err(at.says("gateway", "the gateway's key must not be the consensus key"));
         }
         let session_token = match &config.http.session_token_file {
             Some(path) => Some(at.token(path)?),
             None => None,
         };
-        let loaded = Self {
-            trust,
-            consensus,
-            gateway,
-            session_token,
-            config,
-            file: file.into(),
-            text,
-        };
+        let loaded =
+            Self { trust, consensus, gateway, session_token, config, file: file.into(), text };
         loaded.check_members()?;
         Ok(loaded)
     }
 
     /// An error about one key of this file.
     pub(crate) fn wrong(&self, key: &str, why: &str) -> Failure {
-        Place {
-            file: &self.file,
-            text: &self.text,
-        }
-        .says(key, why)
+        Place { file: &self.file, text: &self.text }.says(key, why)
     }
 
     fn check_members(&self) -> Result<(), Failure> {
         let founders = &self.trust.file.genesis.organisations;
         let config = &self.config;
-        let me = founders
-            .iter()
-            .find(|f| f.name == config.organisation)
-            .ok_or_else(|| {
-                self.wrong(
-                    "organisation",
-                    "the trust root's genesis has no such organisation",
-                )
-            })?;
+        let me = founders.iter().find(|f| f.name == config.organisation).ok_or_else(|| {
+            self.wrong("organisation", "the trust root's genesis has no such organisation")
+        })?;
         if self.consensus.public().as_bytes() != me.consensus && !config.verifier_only {
             let why = "the consensus key is not the one the genesis lists for this organisation";
             return Err(self.wrong("consensus", why));
@@ -254,10 +224,7 @@ impl Place<'_> {
                     .is_some_and(|last| last.trim_start().starts_with(key))
             })
             .map_or(1, |line| line + 1);
-        Failure::new(
-            Exit::Config,
-            format!("{}:{line}: `{key}`: {why}", self.file.display()),
-        )
+        Failure::new(Exit::Config, format!("{}:{line}: `{key}`: {why}", self.file.display()))
     }
 
     fn wrong(&self, key: &str, failure: &Failure) -> Failure {
@@ -288,11 +255,8 @@ impl Place<'_> {
 /// Makes paths relative to the file's directory.
 fn resolve(config: &mut NodeConfig, base: &Path) {
     let keys = &mut config.keys;
-    let optional = [
-        &mut keys.gateway,
-        &mut keys.gateway_password_file,
-        &mut config.http.session_token_file,
-    ];
+    let optional =
+        [&mut keys.gateway, &mut keys.gateway_password_file, &mut config.http.session_token_file];
     let required = [
         &mut config.trust_root,
         &mut config.data,
@@ -305,11 +269,7 @@ fn resolve(config: &mut NodeConfig, base: &Path) {
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())]
-        .iter()
-        .filter(|b| **b == b'\n')
-        .count()
-        + 1
+    text.as_bytes()[..offset.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1
 }
 
 /// The key that stands in a line.

@@ -129,10 +129,7 @@ pub(crate) fn configuration(
             gateway: Some("gateway.key".into()),
             gateway_password_file: Some("gateway.password".into()),
         },
-        http: Http {
-            listen: http,
-            ..Http::default()
-        },
+        http: Http { listen: http, ..Http::default() },
         p2p: P2p { listen: p2p, peers },
         log: Log::default(),
     }
@@ -161,9 +158,7 @@ pub(crate) fn found(name: &str, founders: &[Founder]) -> Result<Genesis, Failure
     organisations.sort_by(|a, b| a.name.cmp(&b.name));
     let mut keys: Vec<[u8; 32]> = organisations.iter().map(|o| o.consensus).collect();
     keys.sort_unstable();
-    let twice = organisations
-        .windows(2)
-        .any(|pair| pair[0].name == pair[1].name)
+    let twice = organisations.windows(2).any(|pair| pair[0].name == pair[1].name)
         || keys.windows(2).any(|pair| pair[0] == pair[1]);
     if twice {
         let what = "two founders have the same name or the same consensus key";
@@ -189,9 +184,8 @@ pub(crate) fn init(
     p2p: SocketAddr,
     out: Out,
 ) -> Result<(), Failure> {
-    check_name(organisation).attempt(Exit::Usage, || {
-        format!("`{}` cannot be an organisation", shown(organisation))
-    })?;
+    check_name(organisation)
+        .attempt(Exit::Usage, || format!("`{}` cannot be an organisation", shown(organisation)))?;
     let config = dir.join("config.toml");
     if config.exists() {
         let what = format!("{} exists already", config.display());
@@ -203,11 +197,7 @@ pub(crate) fn init(
     let peers = BTreeMap::from([(organisation.to_owned(), p2p.to_string())]);
     // The address others dial may be a router's; the socket listens on all of this machine's.
     let any = std::net::Ipv4Addr::UNSPECIFIED.into();
-    let listen = if p2p.ip().is_loopback() {
-        p2p
-    } else {
-        SocketAddr::new(any, p2p.port())
-    };
+    let listen = if p2p.ip().is_loopback() { p2p } else { SocketAddr::new(any, p2p.port()) };
     let settings = configuration(organisation, "trust-root.json".into(), http, listen, peers);
     home::write_private(&config, settings.to_toml().as_bytes())?;
     let founder_file = dir.join("founder.json");
@@ -241,9 +231,8 @@ pub(crate) fn genesis(
     let mut read = Vec::new();
     for path in founders {
         let text = home::read_text(path, FOUNDER_BYTES_MAX)?;
-        let founder: Founder = serde_json::from_str(&text).attempt(Exit::Malformed, || {
-            format!("{} is not a founder", path.display())
-        })?;
+        let founder: Founder = serde_json::from_str(&text)
+            .attempt(Exit::Malformed, || format!("{} is not a founder", path.display()))?;
         read.push(founder);
     }
     let genesis = found(name, &read)?;
@@ -262,10 +251,8 @@ pub(crate) fn genesis(
     let answer = serde_json::json!({
         "v": 1, "chain_id": file.root.chain_id.to_string(), "trust_root": to,
     });
-    let peers: Vec<String> = read
-        .iter()
-        .map(|f| format!("{} = \"{}\"", f.organisation, shown(&f.p2p)))
-        .collect();
+    let peers: Vec<String> =
+        read.iter().map(|f| format!("{} = \"{}\"", f.organisation, shown(&f.p2p))).collect();
     out.answer(&answer, |_| {
         format!(
             "chain {}\nwrote {}\n\n[p2p.peers]\n{}",

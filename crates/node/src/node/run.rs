@@ -56,9 +56,7 @@ pub(super) fn run(
         .thread_name("hanse-door")
         .enable_all()
         .build()
-        .attempt(Exit::Environment, || {
-            "could not start the runtime".to_owned()
-        })?;
+        .attempt(Exit::Environment, || "could not start the runtime".to_owned())?;
     let done = runtime.block_on(live(loaded, stop_with_parent));
     // Requests that do not end must not hold up the process.
     runtime.shutdown_background();
@@ -135,9 +133,7 @@ fn failure(error: &Arc<MemberError>) -> Failure {
         Exit::Config => "check [p2p] in the configuration",
         _ => "see the log",
     };
-    Failure::new(exit, "the member ended")
-        .caused_by(error.clone())
-        .fix(remedy)
+    Failure::new(exit, "the member ended").caused_by(error.clone()).fix(remedy)
 }
 
 fn log(loaded: &Loaded) -> Result<(), Failure> {
@@ -149,13 +145,9 @@ fn log(loaded: &Loaded) -> Result<(), Failure> {
         _ => EnvFilter::try_new(&loaded.config.log.level)
             .map_err(|error| loaded.wrong("level", &error.to_string()))?,
     };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let done = match loaded.config.log.format {
-        LogFormat::Text => builder
-            .with_ansi(console::colors_enabled_stderr())
-            .try_init(),
+        LogFormat::Text => builder.with_ansi(console::colors_enabled_stderr()).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
     done.attempt(Exit::Internal, || "could not start logging".to_owned())
@@ -164,11 +156,7 @@ fn log(loaded: &Loaded) -> Result<(), Failure> {
 /// One process per data directory: two would vote against each other.
 fn lock(loaded: &Loaded) -> Result<File, Failure> {
     let path = loaded.config.data.with_extension("lock");
-    let open = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path);
+    let open = File::options().create(true).truncate(false).write(true).open(&path);
     let file = open.map_err(|error| loaded.wrong("data", &error.to_string()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -190,21 +178,11 @@ fn describe(loaded: &Loaded) -> Result<(MemberConfig, RealSettings), Failure> {
     let mut peers = Vec::new();
     for founder in &genesis.organisations {
         // `Loaded` has checked that every founder has an entry.
-        let text = config
-            .p2p
-            .peers
-            .get(&founder.name)
-            .map_or("", String::as_str);
+        let text = config.p2p.peers.get(&founder.name).map_or("", String::as_str);
         let address = peer(text).ok_or_else(|| {
-            loaded.wrong(
-                &founder.name,
-                "expected an address or a name, a colon and a port",
-            )
+            loaded.wrong(&founder.name, "expected an address or a name, a colon and a port")
         })?;
-        peers.push(Peer {
-            key: founder.consensus,
-            address,
-        });
+        peers.push(Peer { key: founder.consensus, address });
     }
     let member = MemberConfig {
         genesis,
@@ -212,11 +190,7 @@ fn describe(loaded: &Loaded) -> Result<(MemberConfig, RealSettings), Failure> {
         gateway: loaded.gateway.clone(),
         verifier_only: config.verifier_only,
     };
-    let settings = RealSettings {
-        data: config.data.clone(),
-        listen: config.p2p.listen,
-        peers,
-    };
+    let settings = RealSettings { data: config.data.clone(), listen: config.p2p.listen, peers };
     Ok((member, settings))
 }
 
@@ -226,20 +200,14 @@ fn peer(text: &str) -> Option<PeerAddress> {
     }
     let (host, port) = text.rsplit_once(':')?;
     let port = port.parse().ok()?;
-    (!host.is_empty()).then(|| PeerAddress::Name {
-        host: host.to_owned(),
-        port,
-    })
+    (!host.is_empty()).then(|| PeerAddress::Name { host: host.to_owned(), port })
 }
 
 /// The seed of an ed25519 key, which the engine wants raw; taken from the key's exchange form.
 fn seed(key: &SigningKey) -> Result<Zeroizing<[u8; 32]>, Failure> {
     let pem = key.to_pkcs8_pem();
-    let body: Zeroizing<String> = Zeroizing::new(
-        pem.lines()
-            .filter(|line| !line.starts_with("-----"))
-            .collect(),
-    );
+    let body: Zeroizing<String> =
+        Zeroizing::new(pem.lines().filter(|line| !line.starts_with("-----")).collect());
     let der = base64::engine::general_purpose::STANDARD.decode(body.as_bytes());
     let der = Zeroizing::new(der.unwrap_or_default());
     let tail: Option<[u8; 32]> = (der.len() == ED25519_DER_BYTES)
@@ -268,14 +236,10 @@ fn door_config(loaded: &Loaded, member: &Member, view: &View) -> DoorConfig {
 /// Turns true at the first SIGTERM, SIGINT or end of the parent; a second signal ends the process at once.
 fn stop_signal(with_parent: bool) -> Result<watch::Receiver<bool>, Failure> {
     let listen = |kind| {
-        signal(kind).attempt(Exit::Environment, || {
-            "could not listen for signals".to_owned()
-        })
+        signal(kind).attempt(Exit::Environment, || "could not listen for signals".to_owned())
     };
-    let (mut term, mut interrupt) = (
-        listen(SignalKind::terminate())?,
-        listen(SignalKind::interrupt())?,
-    );
+    let (mut term, mut interrupt) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let (say, stop) = watch::channel(false);
     let parent = say.clone();
     tokio::spawn(async move {

@@ -106,20 +106,11 @@ impl View {
                         seen.need
                     ))
                 };
-                let storage = if seen.failed {
-                    Err("the member has ended".to_owned())
-                } else {
-                    Ok(())
-                };
+                let storage =
+                    if seen.failed { Err("the member has ended".to_owned()) } else { Ok(()) };
                 vec![
-                    Check {
-                        name: "connected",
-                        result: connected,
-                    },
-                    Check {
-                        name: "storage",
-                        result: storage,
-                    },
+                    Check { name: "connected", result: connected },
+                    Check { name: "storage", result: storage },
                 ]
             })
         })
@@ -135,10 +126,7 @@ impl View {
                 }
                 let since = seen.looked.elapsed();
                 if since > STUCK {
-                    return Err(format!(
-                        "the engine has not answered for {} s",
-                        since.as_secs()
-                    ));
+                    return Err(format!("the engine has not answered for {} s", since.as_secs()));
                 }
                 Ok(())
             })
@@ -148,41 +136,28 @@ impl View {
     /// Adds the engine's and the log's numbers.
     pub(super) fn measure(&self, metrics: &Metrics, member: &Member) {
         let view = self.clone();
-        metrics.gauge(
-            "consensus_members_live",
-            "Members heard of lately",
-            move || view.with(|seen| seen.live as f64),
-        );
+        metrics.gauge("consensus_members_live", "Members heard of lately", move || {
+            view.with(|seen| seen.live as f64)
+        });
         let handle = member.handle.clone();
-        metrics.gauge("consensus_view", "Current view", move || {
-            handle.view() as f64
-        });
+        metrics.gauge("consensus_view", "Current view", move || handle.view() as f64);
         let counters = member.counter();
-        metrics.counter("store_flushes", "Flushes of the log", move || {
-            counters().flushes
-        });
+        metrics.counter("store_flushes", "Flushes of the log", move || counters().flushes);
         let counters = member.counter();
-        metrics.counter("store_bytes", "Bytes written to the log", move || {
-            counters().flushed_bytes
-        });
+        metrics
+            .counter("store_bytes", "Bytes written to the log", move || counters().flushed_bytes);
     }
 }
 
 fn live(engine: &EngineView) -> usize {
-    engine
-        .members
-        .iter()
-        .filter(|m| m.state == MemberState::Live)
-        .count()
+    engine.members.iter().filter(|m| m.state == MemberState::Live).count()
 }
 
 impl Looker {
     /// The newest certificate, or the one known before.
     async fn certificate(&self, known: Option<CertificateView>) -> Option<CertificateView> {
         let newest = self.handle.height();
-        let oldest = known
-            .map_or(0, |c| c.height)
-            .max(newest.saturating_sub(CERTIFICATE_SEARCH));
+        let oldest = known.map_or(0, |c| c.height).max(newest.saturating_sub(CERTIFICATE_SEARCH));
         for height in (oldest + 1..=newest).rev() {
             let Some(bytes) = self.handle.finalization(height).await else {
                 continue;
@@ -205,9 +180,7 @@ impl Looker {
         let now = now_ms();
         let members = self.committee.members.iter().map(|seat| {
             let seen = status.members.iter().find(|m| m.key == seat.consensus);
-            let silent = seen
-                .and_then(|m| m.last_seen_ms)
-                .map(|at| now.saturating_sub(at));
+            let silent = seen.and_then(|m| m.last_seen_ms).map(|at| now.saturating_sub(at));
             let state = match silent {
                 _ if seat.consensus == self.me => MemberState::Live,
                 Some(ms) if ms <= self.silent_ms => MemberState::Live,
@@ -222,10 +195,6 @@ impl Looker {
                 state,
             }
         });
-        EngineView {
-            epoch: status.epoch,
-            members: members.collect(),
-            certificate,
-        }
+        EngineView { epoch: status.epoch, members: members.collect(), certificate }
     }
 }

@@ -25,10 +25,5 @@ fn an_empty_or_missing_password_file_is_refused() {
     fs::write(&path, "\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(from_file(&path).unwrap_err().reason().contains("empty"));
-    assert!(
-        from_file(dir.path())
-            .unwrap_err()
-            .reason()
-            .contains("regular")
-    );
+    assert!(from_file(dir.path()).unwrap_err().reason().contains("regular"));
 }

@@ -25,18 +25,10 @@ fn question() -> Question {
 }
 
 fn release() -> Release {
-    let root = Descriptor {
-        digest: RECORDED.into(),
-        size: 500,
-        media_type: "m".into(),
-    };
+    let root = Descriptor { digest: RECORDED.into(), size: 500, media_type: "m".into() };
     Release {
         seq: 3,
-        content: ImageContent {
-            root,
-            platforms: Vec::new(),
-            attestations: Vec::new(),
-        },
+        content: ImageContent { root, platforms: Vec::new(), attestations: Vec::new() },
         account: key().id(),
         organisation: "acme".into(),
         role: Role::Admin,
@@ -79,10 +71,7 @@ fn facts() -> Facts {
 }
 
 fn matches() -> Observed {
-    Observed::Matches {
-        level: "L3".into(),
-        bytes: 4_200_000,
-    }
+    Observed::Matches { level: "L3".into(), bytes: 4_200_000 }
 }
 
 fn judge(change: impl FnOnce(&mut Question, &mut Facts, &mut Memory, &mut Observed)) -> Verdict {
@@ -92,17 +81,11 @@ fn judge(change: impl FnOnce(&mut Question, &mut Facts, &mut Memory, &mut Observ
 }
 
 fn revoked() -> ReleaseState {
-    ReleaseState::Revoked {
-        reason: "hole".into(),
-        height: 11,
-    }
+    ReleaseState::Revoked { reason: "hole".into(), height: 11 }
 }
 
 fn yanked(height: u64) -> ReleaseState {
-    ReleaseState::Yanked {
-        reason: "bad build".into(),
-        height,
-    }
+    ReleaseState::Yanked { reason: "bad build".into(), height }
 }
 
 fn release_of(facts: &mut Facts) -> &mut Release {
@@ -143,19 +126,11 @@ fn the_json_has_exactly_the_contracts_fields_whatever_happens() {
         "bytes_hashed",
         "evidence",
     ];
-    let none = Err(NoFacts {
-        exit: Exit::Unreachable,
-        why: "x".into(),
-    });
+    let none = Err(NoFacts { exit: Exit::Unreachable, why: "x".into() });
     let nothing = decide(&question(), &none, &Memory::default(), &matches());
     for verdict in [judge(|_, _, _, _| {}), nothing] {
         let json = verdict.json(Some("e"));
-        let mut found: Vec<&str> = json
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let mut found: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
         let mut wanted = names.to_vec();
         found.sort_unstable();
         wanted.sort_unstable();
@@ -164,84 +139,40 @@ fn the_json_has_exactly_the_contracts_fields_whatever_happens() {
 }
 
 /// One change, the exit it must give.
-type Case = (
-    &'static str,
-    Exit,
-    fn(&mut Question, &mut Facts, &mut Memory, &mut Observed),
-);
+type Case = (&'static str, Exit, fn(&mut Question, &mut Facts, &mut Memory, &mut Observed));
 
 /// Single causes, the weightiest first.
 const CASES: &[Case] = &[
-    ("equivocation", Exit::Proof, |_, _, m, _| {
-        m.newest = Some((13, Digest([2; 32])))
-    }),
-    ("older than seen", Exit::Rollback, |_, _, m, _| {
-        m.newest = Some((14, Digest([2; 32])))
-    }),
-    ("too old", Exit::Rollback, |_, f, _, _| {
-        f.at.time_ms = NOW - 600_001
-    }),
-    ("no namespace", Exit::UnknownName, |_, f, _, _| {
-        f.namespace = None
-    }),
+    ("equivocation", Exit::Proof, |_, _, m, _| m.newest = Some((13, Digest([2; 32])))),
+    ("older than seen", Exit::Rollback, |_, _, m, _| m.newest = Some((14, Digest([2; 32])))),
+    ("too old", Exit::Rollback, |_, f, _, _| f.at.time_ms = NOW - 600_001),
+    ("no namespace", Exit::UnknownName, |_, f, _, _| f.namespace = None),
     ("no release", Exit::NotSigned, |_, f, _, _| f.release = None),
-    ("older seq than seen", Exit::Rollback, |_, _, m, _| {
-        m.seq = Some(4)
-    }),
-    ("unregistered signer", Exit::WrongSigner, |_, f, _, _| {
-        f.account = None
-    }),
+    ("older seq than seen", Exit::Rollback, |_, _, m, _| m.seq = Some(4)),
+    ("unregistered signer", Exit::WrongSigner, |_, f, _, _| f.account = None),
     ("other organisation", Exit::WrongSigner, |_, f, _, _| {
         f.account.as_mut().unwrap().organisation = "evil".into();
     }),
-    ("unexpected signer", Exit::WrongSigner, |q, _, _, _| {
-        q.signer = Some("borealis".into())
-    }),
-    ("revoked digest", Exit::Revoked, |_, f, _, _| {
-        f.digest_state = Some(revoked())
-    }),
-    ("revoked release", Exit::Revoked, |_, f, _, _| {
-        release_of(f).state = revoked()
-    }),
+    ("unexpected signer", Exit::WrongSigner, |q, _, _, _| q.signer = Some("borealis".into())),
+    ("revoked digest", Exit::Revoked, |_, f, _, _| f.digest_state = Some(revoked())),
+    ("revoked release", Exit::Revoked, |_, f, _, _| release_of(f).state = revoked()),
     ("stolen key", Exit::Revoked, |_, f, _, _| {
         f.account.as_mut().unwrap().state = AccountState::Compromised(10);
     }),
-    ("yanked digest", Exit::Revoked, |_, f, _, _| {
-        f.digest_state = Some(yanked(11))
-    }),
-    ("yanked release", Exit::Revoked, |_, f, _, _| {
-        release_of(f).state = yanked(11)
-    }),
+    ("yanked digest", Exit::Revoked, |_, f, _, _| f.digest_state = Some(yanked(11))),
+    ("yanked release", Exit::Revoked, |_, f, _, _| release_of(f).state = yanked(11)),
     ("older release served", Exit::Rollback, |_, _, _, o| {
-        *o = Observed::Other {
-            digest: OTHER.into(),
-            earlier: Some(2),
-        };
+        *o = Observed::Other { digest: OTHER.into(), earlier: Some(2) };
     }),
     ("unrecorded served", Exit::Differs, |_, _, _, o| {
-        *o = Observed::Other {
-            digest: OTHER.into(),
-            earlier: None,
-        };
+        *o = Observed::Other { digest: OTHER.into(), earlier: None };
     }),
-    ("gone", Exit::Differs, |_, _, _, o| {
-        *o = Observed::Missing("404".into())
-    }),
-    ("altered layer", Exit::Differs, |_, _, _, o| {
-        *o = Observed::Differs("layer".into())
-    }),
-    ("malformed", Exit::Malformed, |_, _, _, o| {
-        *o = Observed::Malformed("json".into())
-    }),
-    ("no answer", Exit::Unreachable, |_, _, _, o| {
-        *o = Observed::Unreachable("gone".into())
-    }),
-    ("no credentials", Exit::NotAuthorised, |_, _, _, o| {
-        *o = Observed::Unauthorised("401".into())
-    }),
-    ("no engine", Exit::Environment, |_, _, _, o| {
-        *o = Observed::Environment("none".into())
-    }),
+    ("gone", Exit::Differs, |_, _, _, o| *o = Observed::Missing("404".into())),
+    ("altered layer", Exit::Differs, |_, _, _, o| *o = Observed::Differs("layer".into())),
+    ("malformed", Exit::Malformed, |_, _, _, o| *o = Observed::Malformed("json".into())),
+    ("no answer", Exit::Unreachable, |_, _, _, o| *o = Observed::Unreachable("gone".into())),
+    ("no credentials", Exit::NotAuthorised, |_, _, _, o| *o = Observed::Unauthorised("401".into())),
+    ("no engine", Exit::Environment, |_, _, _, o| *o = Observed::Environment("none".into())),
 ];
 
 #[test]
@@ -249,10 +180,7 @@ fn every_single_cause_has_its_code_reason_and_remedy() {
     for (name, exit, change) in CASES {
         let verdict = judge(change);
         assert_eq!(verdict.exit, *exit, "{name}: {}", verdict.reason);
-        assert!(
-            !verdict.reason.is_empty() && !verdict.remedy.is_empty(),
-            "{name}"
-        );
+        assert!(!verdict.reason.is_empty() && !verdict.remedy.is_empty(), "{name}");
         assert!(!verdict.line(None).starts_with("VERIFIED"), "{name}");
         let word = if *exit >= Exit::NotSigned && *exit <= Exit::Malformed {
             "rejected"
@@ -276,12 +204,7 @@ fn of_any_two_causes_the_weightier_one_is_told() {
             });
             assert_ne!(verdict.exit, Exit::Done, "{first} + {second}");
             if *exit == Exit::Proof && facts_are_whole(second) {
-                assert_eq!(
-                    verdict.exit,
-                    Exit::Proof,
-                    "{first} + {second}: {}",
-                    verdict.reason
-                );
+                assert_eq!(verdict.exit, Exit::Proof, "{first} + {second}: {}", verdict.reason);
             }
         }
     }
@@ -295,10 +218,7 @@ fn facts_are_whole(name: &str) -> bool {
 #[test]
 fn no_facts_keep_their_own_code() {
     for exit in [Exit::Proof, Exit::Malformed, Exit::Unreachable] {
-        let none = Err(NoFacts {
-            exit,
-            why: "because".into(),
-        });
+        let none = Err(NoFacts { exit, why: "because".into() });
         let verdict = decide(&question(), &none, &Memory::default(), &matches());
         assert_eq!((verdict.exit, verdict.reason.as_str()), (exit, "because"));
     }
@@ -314,18 +234,9 @@ fn what_was_signed_before_a_theft_or_retirement_stays_good() {
 
 #[test]
 fn a_release_made_after_a_yank_is_good_after_a_revocation_never() {
-    assert_eq!(
-        judge(|_, f, _, _| f.digest_state = Some(yanked(9))).exit,
-        Exit::Done
-    );
-    let early = ReleaseState::Revoked {
-        reason: "x".into(),
-        height: 1,
-    };
-    assert_eq!(
-        judge(|_, f, _, _| f.digest_state = Some(early)).exit,
-        Exit::Revoked
-    );
+    assert_eq!(judge(|_, f, _, _| f.digest_state = Some(yanked(9))).exit, Exit::Done);
+    let early = ReleaseState::Revoked { reason: "x".into(), height: 1 };
+    assert_eq!(judge(|_, f, _, _| f.digest_state = Some(early)).exit, Exit::Revoked);
 }
 
 #[test]
@@ -335,10 +246,7 @@ fn a_saved_proof_may_be_older_than_what_was_seen_but_not_than_a_release_that_was
         m.newest = Some((99, Digest([9; 32])));
         *o = Observed::NotAsked;
     });
-    assert_eq!(
-        (verdict.exit, verdict.level.as_deref()),
-        (Exit::Done, Some("L1"))
-    );
+    assert_eq!((verdict.exit, verdict.level.as_deref()), (Exit::Done, Some("L1")));
     let verdict = judge(|q, _, m, _| {
         q.offline = true;
         m.seq = Some(4);
@@ -368,10 +276,7 @@ fn an_older_release_asked_for_by_digest_is_no_rollback() {
 #[test]
 fn foreign_text_cannot_drive_the_terminal() {
     let verdict = judge(|_, f, _, _| {
-        f.digest_state = Some(ReleaseState::Revoked {
-            reason: "a\u{1b}[2Jb".into(),
-            height: 11,
-        });
+        f.digest_state = Some(ReleaseState::Revoked { reason: "a\u{1b}[2Jb".into(), height: 11 });
     });
     assert!(!verdict.line(None).contains('\u{1b}'));
 }

@@ -17,18 +17,11 @@ fn network(dir: &Path) -> Value {
 fn pids(dir: &Path) -> Vec<u64> {
     let network = network(dir);
     let members = network["members"].as_array().unwrap();
-    members
-        .iter()
-        .map(|m| m["pid"].as_u64().unwrap())
-        .filter(|pid| *pid != 0)
-        .collect()
+    members.iter().map(|m| m["pid"].as_u64().unwrap()).filter(|pid| *pid != 0).collect()
 }
 
 fn kill_9(pid: u64) {
-    let status = Command::new("kill")
-        .args(["-9", &pid.to_string()])
-        .status()
-        .unwrap();
+    let status = Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
     assert!(status.success());
 }
 
@@ -64,10 +57,8 @@ fn what_was_acknowledged_survives_the_death_of_everything() {
     let supervisor = network(&net)["supervisor"].as_u64().unwrap();
     kill_9(supervisor);
     for pid in pids(&net) {
-        let _maybe_gone = Command::new("kill")
-            .args(["-9", &pid.to_string()])
-            .stderr(Stdio::null())
-            .status();
+        let _maybe_gone =
+            Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
     }
     up(&user, &dir, &base);
     for (key, value) in [("colour", "blue\n"), ("shape", "round\n")] {
@@ -81,19 +72,10 @@ fn what_was_acknowledged_survives_the_death_of_everything() {
     assert_eq!(exit, 0);
 
     let second = user.run(&["up", "--dir", &dir]);
-    assert_eq!(
-        code(&second),
-        3,
-        "a second `up` in the same directory: {}",
-        err(&second)
-    );
+    assert_eq!(code(&second), 3, "a second `up` in the same directory: {}", err(&second));
     assert_eq!(code(&user.run(&["down", "--dir", &dir])), 0);
     assert!(pids(&net).is_empty());
-    assert_eq!(
-        code(&user.run(&["down", "--dir", &dir])),
-        0,
-        "nothing runs, and that is fine"
-    );
+    assert_eq!(code(&user.run(&["down", "--dir", &dir])), 0, "nothing runs, and that is fine");
     let (exit, _) = user.json(&["proof", "verify", &file]);
     assert_eq!(exit, 0, "a proof needs no network");
     assert_eq!(user.json(&["status"]).0, 20);

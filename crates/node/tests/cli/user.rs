@@ -16,10 +16,7 @@ pub(crate) struct User {
 
 impl User {
     pub(crate) fn new() -> Self {
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-            env: Vec::new(),
-        }
+        Self { dir: tempfile::tempdir().unwrap(), env: Vec::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

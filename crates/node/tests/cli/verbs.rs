@@ -16,10 +16,7 @@ fn keys_are_made_listed_exported_and_imported() {
         let mode = std::fs::metadata(file).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
         let pem = user.path("key.pem").display().to_string();
-        assert_eq!(
-            code(&user.run(&["key", "export", suite, "--to", &pem, pw[0], pw[1]])),
-            0
-        );
+        assert_eq!(code(&user.run(&["key", "export", suite, "--to", &pem, pw[0], pw[1]])), 0);
         let mode = std::fs::metadata(&pem).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
         let copy = format!("{suite}-copy");
@@ -42,15 +39,8 @@ fn a_password_is_never_taken_from_a_file_others_read_or_from_nowhere() {
     assert!(err(&refused).contains("chmod 600"), "{}", err(&refused));
     let nowhere = user.run(&["key", "create", "a"]);
     assert_eq!(code(&nowhere), 2);
-    assert!(
-        err(&nowhere).contains("--password-file"),
-        "{}",
-        err(&nowhere)
-    );
-    assert_eq!(
-        code(&user.run(&["key", "create", "a", "--password", "x"])),
-        2
-    );
+    assert!(err(&nowhere).contains("--password-file"), "{}", err(&nowhere));
+    assert_eq!(code(&user.run(&["key", "create", "a", "--password", "x"])), 2);
 }
 
 #[test]
@@ -75,10 +65,7 @@ fn usage_is_exit_2_and_one_object_with_json() {
     let user = User::new();
     assert_eq!(code(&user.run(&["image", "verify"])), 2);
     let (exit, said) = user.json(&["image", "verify"]);
-    assert_eq!(
-        (exit, &said["code"], &said["verdict"]),
-        (2, &2.into(), &"undecided".into())
-    );
+    assert_eq!((exit, &said["code"], &said["verdict"]), (2, &2.into(), &"undecided".into()));
     let (exit, said) = user.json(&["status", "--endpoint", "nowhere"]);
     assert_eq!((exit, &said["code"]), (2, &2.into()));
     for args in [["image", "--help"], ["node", "--help"]] {
@@ -101,24 +88,13 @@ fn a_wrong_configuration_is_exit_78_with_file_line_and_key() {
     let user = User::new();
     let documented = out(&user.run(&["node", "config"]));
     let file = user.path("c.toml");
-    std::fs::write(
-        &file,
-        documented.replacen("verifier_only", "verifer_only", 1),
-    )
-    .unwrap();
+    std::fs::write(&file, documented.replacen("verifier_only", "verifer_only", 1)).unwrap();
     let path = file.display().to_string();
     let output = user.run(&["node", "run", "--config", &path]);
     assert_eq!(code(&output), 78);
     let said = err(&output);
-    let line = documented
-        .lines()
-        .position(|l| l.starts_with("verifier_only"))
-        .unwrap()
-        + 1;
-    assert!(
-        said.contains(&format!("{path}:{line}:")) && said.contains("verifer_only"),
-        "{said}"
-    );
+    let line = documented.lines().position(|l| l.starts_with("verifier_only")).unwrap() + 1;
+    assert!(said.contains(&format!("{path}:{line}:")) && said.contains("verifer_only"), "{said}");
     // All as documented, but the files it names are not there.
     std::fs::write(&file, documented).unwrap();
     let output = user.run(&["node", "run", "--config", &path]);
@@ -135,37 +111,16 @@ fn founders_make_a_network_whose_members_load_their_configuration() {
         let made = user.run(&["node", "init", "--organisation", name, "--dir", &dir]);
         assert_eq!(code(&made), 0, "{}", err(&made));
         founders.push(format!("{dir}/founder.json"));
-        assert_eq!(
-            code(&user.run(&["node", "init", "--organisation", name, "--dir", &dir])),
-            3
-        );
+        assert_eq!(code(&user.run(&["node", "init", "--organisation", name, "--dir", &dir])), 3);
     }
     let to = user.path("trust-root.json").display().to_string();
-    let args = [
-        "node",
-        "genesis",
-        "--name",
-        "friends",
-        "--to",
-        &to,
-        &founders[0],
-        &founders[1],
-    ];
+    let args = ["node", "genesis", "--name", "friends", "--to", &to, &founders[0], &founders[1]];
     let (exit, said) = user.json(&args);
     assert_eq!(exit, 0, "{said}");
     assert_eq!(said["chain_id"].as_str().unwrap().len(), 64);
     let (exit, _) = user.json(&args);
     assert_eq!(exit, 3, "an existing trust root is not replaced");
-    let twice = [
-        "node",
-        "genesis",
-        "--name",
-        "x",
-        "--to",
-        "y",
-        &founders[0],
-        &founders[0],
-    ];
+    let twice = ["node", "genesis", "--name", "x", "--to", "y", &founders[0], &founders[0]];
     assert_eq!(user.json(&twice).0, 17);
 }
 
@@ -177,22 +132,11 @@ fn what_is_no_proof_is_exit_17() {
     let path = file.display().to_string();
     assert_eq!(user.json(&["proof", "show", &path]).0, 17);
     let dir = user.path("acme").display().to_string();
-    assert_eq!(
-        code(&user.run(&["node", "init", "--organisation", "acme", "--dir", &dir])),
-        0
-    );
+    assert_eq!(code(&user.run(&["node", "init", "--organisation", "acme", "--dir", &dir])), 0);
     let to = user.path("t.json").display().to_string();
     let founder = format!("{dir}/founder.json");
-    assert_eq!(
-        user.json(&["node", "genesis", "--name", "x", "--to", &to, &founder])
-            .0,
-        0
-    );
-    assert_eq!(
-        user.json(&["proof", "verify", &path, "--trust-root", &to])
-            .0,
-        17
-    );
+    assert_eq!(user.json(&["node", "genesis", "--name", "x", "--to", &to, &founder]).0, 0);
+    assert_eq!(user.json(&["proof", "verify", &path, "--trust-root", &to]).0, 17);
 }
 
 #[test]

@@ -25,24 +25,15 @@ fn varints_are_leb128_and_have_one_form() {
     }
     for bytes in [&[0x80][..], &[0x80, 0], &[255; 10], &[]] {
         let mut rest = bytes;
-        assert_eq!(
-            take_varint(&mut rest),
-            Err(ProofError::Malformed),
-            "{bytes:02x?}"
-        );
+        assert_eq!(take_varint(&mut rest), Err(ProofError::Malformed), "{bytes:02x?}");
     }
 }
 
 #[test]
 fn ranks_need_one_bit_per_member_and_one_signature_per_bit() {
-    let members = (0..9).map(|i| CommitteeMember {
-        consensus: [i; 32],
-        organisation: i.to_string(),
-    });
-    let committee = Committee {
-        epoch: 0,
-        members: members.collect(),
-    };
+    let members =
+        (0..9).map(|i| CommitteeMember { consensus: [i; 32], organisation: i.to_string() });
+    let committee = Committee { epoch: 0, members: members.collect() };
     let ranks = |signers: Vec<u8>, signatures: usize| {
         Finalization {
             epoch: 0,
@@ -55,13 +46,9 @@ fn ranks_need_one_bit_per_member_and_one_signature_per_bit() {
     };
     assert_eq!(ranks(vec![0b1000_0001, 1], 3), Ok(vec![0, 7, 8]));
     assert_eq!(ranks(vec![0, 0], 0), Ok(vec![]));
-    for (signers, signatures) in [
-        (vec![1, 0], 2),
-        (vec![1, 0], 0),
-        (vec![1], 1),
-        (vec![1, 0, 0], 1),
-        (vec![1, 2], 2),
-    ] {
+    for (signers, signatures) in
+        [(vec![1, 0], 2), (vec![1, 0], 0), (vec![1], 1), (vec![1, 0, 0], 1), (vec![1, 2], 2)]
+    {
         assert_eq!(ranks(signers, signatures), Err(ProofError::Signers));
     }
 }

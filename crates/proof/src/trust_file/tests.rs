@@ -52,10 +52,7 @@ fn a_file_gives_back_what_was_written() {
     let mut file = TrustFile::from_genesis(genesis());
     assert_eq!(TrustFile::parse(&file.to_json()).unwrap(), file);
     file.max_age_ms = Some(3_600_000);
-    file.root.pinned = Some(Pinned {
-        height: 7,
-        digest: Digest([3; 32]),
-    });
+    file.root.pinned = Some(Pinned { height: 7, digest: Digest([3; 32]) });
     assert_eq!(TrustFile::parse(&file.to_json()).unwrap(), file);
 }
 
@@ -64,43 +61,19 @@ fn a_file_that_does_not_fit_itself_is_refused() {
     let file = |path, value| changed(path, value).unwrap_err();
     assert!(matches!(file("/v", json!(2)), TrustFileError::Version(2)));
     assert!(matches!(file("/v", json!("1")), TrustFileError::Json(_)));
-    assert!(matches!(
-        file("/surplus", json!(1)),
-        TrustFileError::Json(_)
-    ));
-    assert!(matches!(
-        file("/genesis", json!("zz")),
-        TrustFileError::Hex("genesis")
-    ));
-    assert!(matches!(
-        file("/genesis", json!("00")),
-        TrustFileError::Genesis
-    ));
-    assert!(matches!(
-        file("/chain_id", json!("00".repeat(32))),
-        TrustFileError::Chain
-    ));
-    assert!(matches!(
-        file("/chain_id", json!("A0".repeat(32))),
-        TrustFileError::Hex(_)
-    ));
+    assert!(matches!(file("/surplus", json!(1)), TrustFileError::Json(_)));
+    assert!(matches!(file("/genesis", json!("zz")), TrustFileError::Hex("genesis")));
+    assert!(matches!(file("/genesis", json!("00")), TrustFileError::Genesis));
+    assert!(matches!(file("/chain_id", json!("00".repeat(32))), TrustFileError::Chain));
+    assert!(matches!(file("/chain_id", json!("A0".repeat(32))), TrustFileError::Hex(_)));
     let organisation = file("/committee/members/0/organisation", json!("mallory"));
     assert!(matches!(organisation, TrustFileError::Committee));
     let key = file("/committee/members/0/consensus", json!("07".repeat(32)));
     assert!(matches!(key, TrustFileError::Committee));
-    assert!(matches!(
-        file("/committee/members", json!([])),
-        TrustFileError::Committee
-    ));
-    assert!(matches!(
-        file("/pinned", json!({ "height": 1 })),
-        TrustFileError::Json(_)
-    ));
+    assert!(matches!(file("/committee/members", json!([])), TrustFileError::Committee));
+    assert!(matches!(file("/pinned", json!({ "height": 1 })), TrustFileError::Json(_)));
     let pinned = json!({ "height": 1, "digest": "12" });
-    assert!(matches!(
-        file("/pinned", pinned),
-        TrustFileError::Hex("pinned digest")
-    ));
+    assert!(matches!(file("/pinned", pinned), TrustFileError::Hex("pinned digest")));
     // After epoch 0 the committee is whoever the owner of the file says.
     assert!(changed("/committee/epoch", json!(3)).is_ok());
 }

@@ -47,12 +47,7 @@ impl List<'_> {
         reason: ProofError,
         bytes: Vec<u8>,
     ) {
-        self.bad.push(Bad {
-            name: name.into(),
-            bytes,
-            trust,
-            reason,
-        });
+        self.bad.push(Bad { name: name.into(), bytes, trust, reason });
     }
 
     /// A receipt certified by its own header.
@@ -66,8 +61,7 @@ impl List<'_> {
     }
 
     pub(crate) fn lookup(&self, key: &[u8]) -> Proof {
-        self.chain
-            .prove(Claim::State(self.chain.item(4, key)), 4 + LAG, 0)
+        self.chain.prove(Claim::State(self.chain.item(4, key)), 4 + LAG, 0)
     }
 
     /// A present key of space `app` with its value.
@@ -79,20 +73,12 @@ impl List<'_> {
     /// The n-th present key of space `app`.
     pub(crate) fn present(&self, n: usize) -> Vec<u8> {
         let snapshot = &self.chain.snapshots[&4];
-        snapshot
-            .keys()
-            .filter(|k| k.starts_with(&kv("")))
-            .nth(n)
-            .unwrap()
-            .clone()
+        snapshot.keys().filter(|k| k.starts_with(&kv(""))).nth(n).unwrap().clone()
     }
 }
 
 pub(crate) fn all(chain: &Chain) -> Vec<Bad> {
-    let mut list = List {
-        chain,
-        bad: Vec::new(),
-    };
+    let mut list = List { chain, bad: Vec::new() };
     bytes::add(&mut list);
     certificates::add(&mut list);
     claims::add(&mut list);

@@ -24,9 +24,7 @@ pub(crate) const SETTLED: [Height; 5] = [0, 4, 9, 13, 20];
 /// A header carries the state root of this many heights before it.
 pub(crate) const LAG: Height = 2;
 
-const NAMES: [&str; 7] = [
-    "acme", "borealis", "cobalt", "delta", "ember", "fjord", "granite",
-];
+const NAMES: [&str; 7] = ["acme", "borealis", "cobalt", "delta", "ember", "fjord", "granite"];
 
 /// One ordered action with everything disclosed about it.
 #[derive(Clone)]
@@ -68,11 +66,7 @@ pub(crate) struct Chain {
 
 /// The client's key `name` in space `app`.
 pub(crate) fn kv(name: &str) -> Vec<u8> {
-    StateKey::Kv {
-        space: "app",
-        key: name.as_bytes(),
-    }
-    .encode()
+    StateKey::Kv { space: "app", key: name.as_bytes() }.encode()
 }
 
 /// Secret key of the member of organisation `index`.
@@ -109,10 +103,8 @@ pub(crate) fn genesis() -> Genesis {
 }
 
 fn committee(epoch: u64, size: usize) -> Committee {
-    let seats = (0..size).map(|i| CommitteeMember {
-        consensus: consensus(i),
-        organisation: NAMES[i].into(),
-    });
+    let seats = (0..size)
+        .map(|i| CommitteeMember { consensus: consensus(i), organisation: NAMES[i].into() });
     let mut members: Vec<_> = seats.collect();
     members.sort();
     Committee { epoch, members }
@@ -127,27 +119,14 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut world = Self {
-            records: BTreeMap::new(),
-            touched: BTreeSet::new(),
-            revision: 1,
-        };
+        let mut world = Self { records: BTreeMap::new(), touched: BTreeSet::new(), revision: 1 };
         world.put(&StateKey::First.encode(), b"", 0, 0);
         for name in NAMES.iter().take(4) {
-            world.put(
-                &StateKey::Organisation(name).encode(),
-                name.as_bytes(),
-                0,
-                0,
-            );
+            world.put(&StateKey::Organisation(name).encode(), name.as_bytes(), 0, 0);
         }
         // More than a chunk of the activity bitmap, so that branches of every shape occur.
         for i in 0..300 {
-            let key = StateKey::Kv {
-                space: "bulk",
-                key: format!("{i:04}").as_bytes(),
-            }
-            .encode();
+            let key = StateKey::Kv { space: "bulk", key: format!("{i:04}").as_bytes() }.encode();
             world.put(&key, &[i as u8; 8], 0, 0);
         }
         world
@@ -198,21 +177,14 @@ impl World {
     fn writes(&mut self) -> Vec<(Digest, Option<Digest>)> {
         let touched = std::mem::take(&mut self.touched);
         let digest = |key: &Vec<u8>| self.records.get(key).map(|(record, _)| record.digest());
-        touched
-            .iter()
-            .map(|key| (Record::slot(key), digest(key)))
-            .collect()
+        touched.iter().map(|key| (Record::slot(key), digest(key))).collect()
     }
 
     async fn snapshot(&self, tree: &StateTree<deterministic::Context>) -> Snapshot {
         let mut snapshot = Snapshot::new();
         for (key, (record, value)) in &self.records {
             let branch = tree.prove(&[Record::slot(key)]).await.unwrap().remove(0);
-            let held = Held {
-                record: record.clone(),
-                value: value.clone(),
-                branch,
-            };
+            let held = Held { record: record.clone(), value: value.clone(), branch };
             snapshot.insert(key.clone(), held);
         }
         snapshot
@@ -243,26 +215,12 @@ fn act(world: &mut World, key: &[u8], height: Height, index: u32) -> (Status, Ef
 fn execute(world: &mut World, height: Height) -> (Vec<Action>, Vec<Change>) {
     let (mut actions, mut changes) = (Vec::new(), Vec::new());
     for index in 0..(height % 7) as u32 {
-        let command = Command {
-            kind: 1,
-            bytes: format!("command {height}/{index}").into(),
-        };
+        let command = Command { kind: 1, bytes: format!("command {height}/{index}").into() };
         let actor = Actor {
             organisation: NAMES[(height + u64::from(index)) as usize % 4].into(),
-            evidence: if index % 2 == 0 {
-                Evidence::Signed
-            } else {
-                Evidence::Session
-            },
-            key: hash(
-                "hanse-test/actor",
-                &[&height.to_le_bytes(), &index.to_le_bytes()],
-            ),
-            identity: if index % 2 == 0 {
-                String::new()
-            } else {
-                "system:node:w1".into()
-            },
+            evidence: if index % 2 == 0 { Evidence::Signed } else { Evidence::Session },
+            key: hash("hanse-test/actor", &[&height.to_le_bytes(), &index.to_le_bytes()]),
+            identity: if index % 2 == 0 { String::new() } else { "system:node:w1".into() },
         };
         let key = kv(&format!("key-{}", (height * 5 + u64::from(index) * 3) % 23));
         let (status, change) = act(world, &key, height, index);
@@ -272,19 +230,12 @@ fn execute(world: &mut World, height: Height) -> (Vec<Action>, Vec<Change>) {
                 revision: world.revision,
                 kind,
                 key_hash: Record::slot(&key),
-                value_hash: value
-                    .as_ref()
-                    .map_or(Digest::default(), |v| Record::value_hash(v)),
+                value_hash: value.as_ref().map_or(Digest::default(), |v| Record::value_hash(v)),
                 actor: actor.digest(),
                 prev_mod_revision,
                 index,
             };
-            Change {
-                event,
-                actor: actor.clone(),
-                key: key.clone(),
-                value,
-            }
+            Change { event, actor: actor.clone(), key: key.clone(), value }
         });
         let leaves: Vec<Digest> = event.iter().map(|change| change.event.digest()).collect();
         let receipt = Receipt {
@@ -298,11 +249,7 @@ fn execute(world: &mut World, height: Height) -> (Vec<Action>, Vec<Change>) {
             effects: merkle::root(&leaves),
             actor: actor.digest(),
         };
-        actions.push(Action {
-            command,
-            actor,
-            receipt,
-        });
+        actions.push(Action { command, actor, receipt });
         changes.extend(event);
     }
     (actions, changes)
@@ -328,17 +275,12 @@ impl Chain {
             changes: Vec::new(),
             snapshots: BTreeMap::new(),
         };
-        let (mut tree, _) = StateTree::open(context, "state", &Settings::default())
-            .await
-            .unwrap();
+        let (mut tree, _) = StateTree::open(context, "state", &Settings::default()).await.unwrap();
         let mut world = World::new();
         let mut roots = Vec::new();
         for height in 0..=LAST {
-            let (actions, changes) = if height == 0 {
-                (vec![], vec![])
-            } else {
-                execute(&mut world, height)
-            };
+            let (actions, changes) =
+                if height == 0 { (vec![], vec![]) } else { execute(&mut world, height) };
             chain.push_header(height, &actions, &roots);
             chain.actions.push(actions);
             chain.changes.push(changes);
@@ -355,22 +297,13 @@ impl Chain {
         let here = &self.committees[epoch as usize];
         let next = &self.committees[epoch as usize + 1];
         let commands: Vec<Command> = actions.iter().map(|a| a.command.clone()).collect();
-        let segment = Segment {
-            space: "app".into(),
-            commands,
-        };
-        let segments = if actions.is_empty() {
-            vec![]
-        } else {
-            vec![segment]
-        };
+        let segment = Segment { space: "app".into(), commands };
+        let segments = if actions.is_empty() { vec![] } else { vec![segment] };
         let before = height.checked_sub(1).map(|h| h as usize);
-        let receipts: Vec<Digest> = before.map_or(vec![], |h| {
-            self.actions[h].iter().map(|a| a.receipt.digest()).collect()
-        });
-        let events: Vec<Digest> = before.map_or(vec![], |h| {
-            self.changes[h].iter().map(|c| c.event.digest()).collect()
-        });
+        let receipts: Vec<Digest> =
+            before.map_or(vec![], |h| self.actions[h].iter().map(|a| a.receipt.digest()).collect());
+        let events: Vec<Digest> =
+            before.map_or(vec![], |h| self.changes[h].iter().map(|c| c.event.digest()).collect());
         let history: Vec<Digest> = self.headers.iter().map(Header::digest).collect();
         let settled_height = height.saturating_sub(LAG);
         self.headers.push(Header {
@@ -390,10 +323,7 @@ impl Chain {
             receipt_root: merkle::root(&receipts),
             event_root: merkle::root(&events),
             settled_height,
-            state_root: roots
-                .get(settled_height as usize)
-                .copied()
-                .unwrap_or_default(),
+            state_root: roots.get(settled_height as usize).copied().unwrap_or_default(),
             state_version: 1,
             settles: true,
             history_root: merkle::root(&history),
@@ -442,11 +372,7 @@ impl Chain {
     pub(crate) fn handover(&self, epoch: u64) -> Handover {
         let header = self.headers[((epoch + 1) * EPOCH - 1) as usize].clone();
         let finalization = self.certify(&header, &self.quorum(epoch));
-        Handover {
-            header,
-            finalization,
-            committee: self.committees[epoch as usize + 1].clone(),
-        }
+        Handover { header, finalization, committee: self.committees[epoch as usize + 1].clone() }
     }
 
     pub(crate) fn receipt(&self, height: Height, index: usize, disclose: bool) -> Claim {
@@ -496,9 +422,7 @@ impl Chain {
             value: (disclose && key.as_slice() >= start).then(|| held.value.clone()),
             branch: StateBranch::decode(&held.branch).unwrap(),
         });
-        Claim::Range {
-            entries: entries.collect(),
-        }
+        Claim::Range { entries: entries.collect() }
     }
 }
 
@@ -514,17 +438,13 @@ pub(crate) fn sign(committee: &Committee, header: &Header, ranks: &[usize]) -> F
     let message = finalization.message(&header.chain_id, &header.digest());
     for rank in ranks {
         finalization.signers[rank / 8] |= 1 << (rank % 8);
-        finalization
-            .signatures
-            .push(signature(committee.members[*rank].consensus, &message));
+        finalization.signatures.push(signature(committee.members[*rank].consensus, &message));
     }
     finalization
 }
 
 /// By whichever test member has this key.
 pub(crate) fn signature(key: [u8; 32], message: &[u8]) -> [u8; 64] {
-    let secret = (0..NAMES.len())
-        .map(secret)
-        .find(|s| s.verification_key().to_bytes() == key);
+    let secret = (0..NAMES.len()).map(secret).find(|s| s.verification_key().to_bytes() == key);
     secret.unwrap().sign(message).to_bytes()
 }

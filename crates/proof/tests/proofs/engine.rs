@@ -11,9 +11,7 @@ use hanse_proof::{ProofError, decode_finalization, namespace};
 use hanse_types::{Committee, CommitteeMember, Digest};
 
 fn keys(count: u8) -> Vec<ed25519::PrivateKey> {
-    (0..count)
-        .map(|i| ed25519::PrivateKey::decode(Copying(&[i + 1; 32])).unwrap())
-        .collect()
+    (0..count).map(|i| ed25519::PrivateKey::decode(Copying(&[i + 1; 32])).unwrap()).collect()
 }
 
 fn committee(keys: &[ed25519::PrivateKey], epoch: u64) -> Committee {
@@ -37,12 +35,8 @@ fn finalize(
     (epoch, view, parent): (u64, u64, u64),
     payload: &Digest,
 ) -> Vec<u8> {
-    let participants: Set<ed25519::PublicKey> = keys
-        .iter()
-        .map(|key| key.public_key())
-        .collect::<Vec<_>>()
-        .try_into()
-        .unwrap();
+    let participants: Set<ed25519::PublicKey> =
+        keys.iter().map(|key| key.public_key()).collect::<Vec<_>>().try_into().unwrap();
     let scheme = |key: &ed25519::PrivateKey| {
         Scheme::signer(&namespace(chain), participants.clone(), key.clone()).unwrap()
     };
@@ -54,22 +48,14 @@ fn finalize(
         .collect();
     let mut votes = votes.iter();
     let votes = NonEmpty::new(votes.next().unwrap(), votes);
-    Theirs::from_finalizes(&scheme(&keys[0]), votes, &Sequential)
-        .unwrap()
-        .encode()
-        .to_vec()
+    Theirs::from_finalizes(&scheme(&keys[0]), votes, &Sequential).unwrap().encode().to_vec()
 }
 
 #[test]
 fn certificates_of_the_engine_are_read_and_hold() {
     let chain = Digest([5; 32]);
-    let places = [
-        (0, 1, 0),
-        (0, 127, 126),
-        (3, 128, 1),
-        (300, 1 << 40, 1 << 21),
-        (7, u64::MAX, 16_384),
-    ];
+    let places =
+        [(0, 1, 0), (0, 127, 126), (3, 128, 1), (300, 1 << 40, 1 << 21), (7, u64::MAX, 16_384)];
     for (members, place) in [4, 5, 7, 9, 13].into_iter().zip(places) {
         let keys = keys(members);
         let committee = committee(&keys, place.0);
@@ -79,14 +65,7 @@ fn certificates_of_the_engine_are_read_and_hold() {
             let bytes = finalize(&chain, &keys, &signers, place, &payload);
             let (found, finalization) = decode_finalization(&bytes).unwrap();
             assert_eq!(found, payload);
-            assert_eq!(
-                (
-                    finalization.epoch,
-                    finalization.view,
-                    finalization.parent_view
-                ),
-                place
-            );
+            assert_eq!((finalization.epoch, finalization.view, finalization.parent_view), place);
             let ranks = finalization.check(&chain, &committee, &payload).unwrap();
             assert_eq!(ranks.len(), signers.len());
             let other = finalization.check(&Digest([6; 32]), &committee, &payload);
@@ -104,13 +83,7 @@ fn certificates_of_the_engine_are_read_and_hold() {
 #[test]
 fn superfluous_bytes_in_a_varint_are_refused() {
     let keys = keys(4);
-    let bytes = finalize(
-        &Digest([5; 32]),
-        &keys,
-        &[0, 1, 2],
-        (1, 1, 0),
-        &Digest([1; 32]),
-    );
+    let bytes = finalize(&Digest([5; 32]), &keys, &[0, 1, 2], (1, 1, 0), &Digest([1; 32]));
     assert_eq!(&bytes[..3], &[1, 1, 0]);
     let padded = [&[0x81, 0x00][..], &bytes[1..]].concat();
     assert_eq!(decode_finalization(&padded), Err(ProofError::Malformed));
@@ -121,13 +94,7 @@ fn superfluous_bytes_in_a_varint_are_refused() {
 #[test]
 fn a_committee_over_the_limit_is_refused() {
     let keys = keys(4);
-    let mut bytes = finalize(
-        &Digest([5; 32]),
-        &keys,
-        &[0, 1, 2],
-        (1, 1, 0),
-        &Digest([1; 32]),
-    );
+    let mut bytes = finalize(&Digest([5; 32]), &keys, &[0, 1, 2], (1, 1, 0), &Digest([1; 32]));
     // Three varints of one byte, a digest, then the number of members, big-endian.
     bytes[35..43].copy_from_slice(&65u64.to_be_bytes());
     assert_eq!(decode_finalization(&bytes), Err(ProofError::TooLarge));

@@ -23,13 +23,7 @@ fn every_flipped_byte_of_a_proof_is_refused() {
         chain.prove(chain.event(5, 1, true), 6, 1),
         chain.prove(Claim::Image { items }, 4 + LAG, 0),
         chain.prove(chain.range(4, &kv("key-1"), &kv("key-3"), true), 4 + LAG, 0),
-        chain.prove(
-            Claim::Handover {
-                committee: chain.committees[2].clone(),
-            },
-            15,
-            0,
-        ),
+        chain.prove(Claim::Handover { committee: chain.committees[2].clone() }, 15, 0),
     ];
     for proof in proofs {
         let bytes = proof.encode();
@@ -49,15 +43,9 @@ fn every_flipped_byte_of_a_proof_is_refused() {
 #[test]
 fn every_truncation_is_refused() {
     let chain = Chain::new();
-    let bytes = chain
-        .prove(Claim::State(chain.item(4, &kv("key-1"))), 4 + LAG, 1)
-        .encode();
+    let bytes = chain.prove(Claim::State(chain.item(4, &kv("key-1"))), 4 + LAG, 1).encode();
     for length in 0..bytes.len() {
-        assert!(
-            verify(&bytes[..length], &chain.trust())
-                .unwrap_err()
-                .is_malformed()
-        );
+        assert!(verify(&bytes[..length], &chain.trust()).unwrap_err().is_malformed());
     }
 }
 
@@ -67,21 +55,10 @@ fn every_truncation_is_refused() {
 fn roots_cannot_be_traded_against_each_other_by_xor() {
     let chain = Chain::new();
     let mut proof = receipt(&chain);
-    let Claim::Receipt {
-        receipt,
-        path,
-        command,
-        actor,
-    } = &mut proof.claim
-    else {
-        unreachable!()
-    };
+    let Claim::Receipt { receipt, path, command, actor } = &mut proof.claim else { unreachable!() };
     receipt.revision = 1_000_000;
     (*command, *actor) = (None, None);
-    *path = LeafPath {
-        left: 0,
-        siblings: vec![],
-    };
+    *path = LeafPath { left: 0, siblings: vec![] };
     let forged = merkle::root(&[receipt.digest()]);
     let header = &mut proof.headers[0];
     for i in 0..32 {
@@ -138,14 +115,8 @@ fn a_trust_root_that_lists_a_key_twice_is_refused() {
     trust.committee.members[1] = trust.committee.members[0].clone();
     let result = verify(&receipt(&chain).encode(), &trust);
     assert_eq!(result, Err(ProofError::TrustRoot));
-    trust.committee = Committee {
-        epoch: 0,
-        members: vec![],
-    };
-    assert_eq!(
-        verify(&receipt(&chain).encode(), &trust),
-        Err(ProofError::TrustRoot)
-    );
+    trust.committee = Committee { epoch: 0, members: vec![] };
+    assert_eq!(verify(&receipt(&chain).encode(), &trust), Err(ProofError::TrustRoot));
 }
 
 #[test]
@@ -173,15 +144,7 @@ fn members_of_another_epoch_cannot_certify() {
 fn a_receipt_cannot_be_swapped_for_another_of_its_block() {
     let chain = Chain::new();
     let mut proof = receipt(&chain);
-    let Claim::Receipt {
-        receipt,
-        command,
-        actor,
-        ..
-    } = &mut proof.claim
-    else {
-        unreachable!()
-    };
+    let Claim::Receipt { receipt, command, actor, .. } = &mut proof.claim else { unreachable!() };
     let other = chain.actions[5][2].clone();
     (*receipt, *command, *actor) = (other.receipt, Some(other.command), Some(other.actor));
     assert_eq!(refused(&chain, &proof), ProofError::Receipt);
@@ -191,14 +154,10 @@ fn a_receipt_cannot_be_swapped_for_another_of_its_block() {
 fn a_truncated_branch_is_refused_at_every_length() {
     let chain = Chain::new();
     let base = receipt(&chain);
-    let Claim::Receipt { path, .. } = &base.claim else {
-        unreachable!()
-    };
+    let Claim::Receipt { path, .. } = &base.claim else { unreachable!() };
     for length in 0..path.siblings.len() {
         let mut proof = base.clone();
-        let Claim::Receipt { path, .. } = &mut proof.claim else {
-            unreachable!()
-        };
+        let Claim::Receipt { path, .. } = &mut proof.claim else { unreachable!() };
         path.siblings.truncate(length);
         path.left &= (1 << length) - 1;
         assert_eq!(refused(&chain, &proof), ProofError::Receipt);
@@ -229,15 +188,8 @@ fn inner_nodes_do_not_pass_for_leaves() {
     let path = LeafPath::new(&leaves, 0).unwrap();
     assert_eq!(path.root(&leaves[0]), root);
     // The node over leaves 0 and 1, put where a leaf belongs, under the same upper path.
-    let node = LeafPath {
-        left: 0,
-        siblings: path.siblings[..1].to_vec(),
-    }
-    .root(&leaves[0]);
-    let upper = LeafPath {
-        left: 0,
-        siblings: path.siblings[1..].to_vec(),
-    };
+    let node = LeafPath { left: 0, siblings: path.siblings[..1].to_vec() }.root(&leaves[0]);
+    let upper = LeafPath { left: 0, siblings: path.siblings[1..].to_vec() };
     assert_ne!(upper.root(&node), root);
 }
 
@@ -245,9 +197,7 @@ fn inner_nodes_do_not_pass_for_leaves() {
 fn a_leaf_of_one_tree_does_not_pass_in_another() {
     let chain = Chain::new();
     // A block's receipts and events have trees of their own; a receipt's path does not carry an event.
-    let Claim::Receipt { path, .. } = chain.receipt(1, 0, false) else {
-        unreachable!()
-    };
+    let Claim::Receipt { path, .. } = chain.receipt(1, 0, false) else { unreachable!() };
     let event = Event {
         space: "app".into(),
         revision: 2,
@@ -258,17 +208,8 @@ fn a_leaf_of_one_tree_does_not_pass_in_another() {
         prev_mod_revision: 0,
         index: 0,
     };
-    let claim = Claim::Event {
-        event,
-        key: None,
-        value: None,
-        actor: None,
-        path,
-    };
-    assert_eq!(
-        refused(&chain, &chain.prove(claim, 2, 0)),
-        ProofError::Event
-    );
+    let claim = Claim::Event { event, key: None, value: None, actor: None, path };
+    assert_eq!(refused(&chain, &chain.prove(claim, 2, 0)), ProofError::Event);
 }
 
 #[test]
@@ -278,18 +219,8 @@ fn paths_of_every_tree_size_agree_with_the_tree() {
         let root = merkle::root(&leaves);
         for index in 0..size {
             let path = LeafPath::new(&leaves, index).unwrap();
-            assert_eq!(
-                path.root(&leaves[index as usize]),
-                root,
-                "{index} of {size}"
-            );
-            assert!(merkle::verify(
-                &root,
-                &leaves[index as usize],
-                index,
-                size,
-                &path.siblings
-            ));
+            assert_eq!(path.root(&leaves[index as usize]), root, "{index} of {size}");
+            assert!(merkle::verify(&root, &leaves[index as usize], index, size, &path.siblings));
         }
         assert_eq!(LeafPath::new(&leaves, size), None);
     }
@@ -298,18 +229,12 @@ fn paths_of_every_tree_size_agree_with_the_tree() {
 #[test]
 fn a_state_proof_answers_about_its_own_keys_alone() {
     let chain = Chain::new();
-    let present = chain.snapshots[&4]
-        .keys()
-        .find(|k| k.starts_with(&kv("")))
-        .unwrap()
-        .clone();
+    let present = chain.snapshots[&4].keys().find(|k| k.starts_with(&kv(""))).unwrap().clone();
     let value = Claim::State(chain.item(4, &present));
     assert_eq!(value.about(&present).unwrap().unwrap().record.key, present);
     assert_eq!(value.about(&kv("key-0a")), None);
     let absence = chain.item(4, &kv("key-0a"));
-    let StateProofItem::Absence { before, branch } = &absence else {
-        unreachable!()
-    };
+    let StateProofItem::Absence { before, branch } = &absence else { unreachable!() };
     let (own, next) = (before.key.clone(), before.next.clone());
     assert_eq!(absence.about(&kv("key-0a")), Some(None));
     assert_eq!(absence.about(&own), None);

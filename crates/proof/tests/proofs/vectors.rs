@@ -21,29 +21,18 @@ fn files(chain: &Chain) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut vectors = Vec::new();
     for (name, root) in good::trusts(chain) {
-        files.insert(
-            format!("trust/{name}.json"),
-            trust_file(chain, &root).into_bytes(),
-        );
+        files.insert(format!("trust/{name}.json"), trust_file(chain, &root).into_bytes());
     }
     for good in good::all(chain) {
         let file = format!("good/{}.hproof", good.name);
         let bytes = good.proof.encode();
         vectors.push(json!({ "file": file, "trust": good.trust, "expect": "verified" }));
-        assert!(
-            files.insert(file, bytes).is_none(),
-            "two vectors are called {}",
-            good.name
-        );
+        assert!(files.insert(file, bytes).is_none(), "two vectors are called {}", good.name);
     }
     for bad in bad::all(chain) {
         let file = format!("bad/{}.hproof", bad.name);
         vectors.push(json!({ "file": file, "trust": bad.trust, "expect": bad.reason.code() }));
-        assert!(
-            files.insert(file, bad.bytes).is_none(),
-            "two vectors are called {}",
-            bad.name
-        );
+        assert!(files.insert(file, bad.bytes).is_none(), "two vectors are called {}", bad.name);
     }
     let manifest = serde_json::to_string_pretty(&json!({ "v": 1, "vectors": vectors })).unwrap();
     files.insert("vectors.json".into(), format!("{manifest}\n").into_bytes());
@@ -57,13 +46,7 @@ fn trust_file(chain: &Chain, root: &TrustRoot) -> String {
     }
     assert_eq!(root.chain_id, genesis.chain_id());
     let name = genesis.name.clone();
-    TrustFile {
-        name,
-        genesis,
-        root: root.clone(),
-        max_age_ms: None,
-    }
-    .to_json()
+    TrustFile { name, genesis, root: root.clone(), max_age_ms: None }.to_json()
 }
 
 #[test]
@@ -84,10 +67,7 @@ fn the_committed_vectors_are_what_this_program_makes() {
     let mut found = BTreeSet::new();
     for part in ["good", "bad", "trust"] {
         for entry in std::fs::read_dir(folder().join(part)).unwrap() {
-            found.insert(format!(
-                "{part}/{}",
-                entry.unwrap().file_name().to_str().unwrap()
-            ));
+            found.insert(format!("{part}/{}", entry.unwrap().file_name().to_str().unwrap()));
         }
     }
     found.insert("vectors.json".into());
@@ -106,25 +86,15 @@ fn every_committed_vector_gets_its_verdict() {
         let text = |field: &str| vector[field].as_str().unwrap();
         let bytes = std::fs::read(folder().join(text("file"))).unwrap();
         let trust = folder().join(format!("trust/{}.json", text("trust")));
-        let trust = TrustFile::parse(&std::fs::read_to_string(trust).unwrap())
-            .unwrap()
-            .root;
+        let trust = TrustFile::parse(&std::fs::read_to_string(trust).unwrap()).unwrap().root;
         let verdict = match verify(&bytes, &trust) {
             Ok(_) => "verified",
             Err(error) => error.code(),
         };
         if verdict != text("expect") {
-            wrong.push(format!(
-                "{}: {verdict} instead of {}",
-                text("file"),
-                text("expect")
-            ));
+            wrong.push(format!("{}: {verdict} instead of {}", text("file"), text("expect")));
         }
-        if text("expect") == "verified" {
-            good += 1
-        } else {
-            bad += 1
-        }
+        if text("expect") == "verified" { good += 1 } else { bad += 1 }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(good >= 30 && bad >= 100, "{good} good, {bad} bad");
@@ -134,10 +104,7 @@ fn every_committed_vector_gets_its_verdict() {
 fn what_is_verified_is_what_the_chain_did() {
     let chain = Chain::new();
     for good in good::all(&chain) {
-        let (_, trust) = good::trusts(&chain)
-            .into_iter()
-            .find(|t| t.0 == good.trust)
-            .unwrap();
+        let (_, trust) = good::trusts(&chain).into_iter().find(|t| t.0 == good.trust).unwrap();
         let verified = verify(&good.proof.encode(), &trust).unwrap();
         let header = &chain.headers[verified.header.height as usize];
         assert_eq!(verified.header_digest, header.digest(), "{}", good.name);

@@ -29,9 +29,7 @@ fn writes(height: Height, count: u64, keys: u64) -> Writes {
 }
 
 async fn open(context: &Context, settings: &Settings) -> (StateTree<Context>, Option<Height>) {
-    StateTree::open(context.child("state"), "state", settings)
-        .await
-        .unwrap()
+    StateTree::open(context.child("state"), "state", settings).await.unwrap()
 }
 
 async fn roots(tree: &mut StateTree<Context>, heights: std::ops::Range<Height>) -> Vec<Digest> {
@@ -55,23 +53,14 @@ fn reference(end: Height) -> Vec<Digest> {
 async fn check(tree: &StateTree<Context>, model: &BTreeMap<Digest, Digest>) {
     let map = tree.map.as_ref().unwrap();
     for (slot, expected) in model {
-        let bytes = tree
-            .prove(std::slice::from_ref(slot))
-            .await
-            .unwrap()
-            .remove(0);
+        let bytes = tree.prove(std::slice::from_ref(slot)).await.unwrap().remove(0);
         let branch = StateBranch::decode(&bytes).unwrap();
         assert_eq!(branch.root(slot, expected), Some(tree.root()));
         assert_ne!(branch.root(slot, &Digest([9; 32])), Some(tree.root()));
         assert_ne!(branch.root(&Digest([9; 32]), expected), Some(tree.root()));
         let theirs = map.key_value_proof(sha256::Digest(slot.0)).await.unwrap();
         let (key, value) = (sha256::Digest(slot.0), sha256::Digest(expected.0));
-        assert!(Map::<Context>::verify_key_value_proof(
-            key,
-            value,
-            &theirs,
-            &map.root()
-        ));
+        assert!(Map::<Context>::verify_key_value_proof(key, value, &theirs, &map.root()));
     }
 }
 
@@ -116,9 +105,7 @@ fn every_flipped_bit_of_a_branch_changes_the_root() {
             for bit in 0..bytes.len() * 8 {
                 let mut changed = bytes.clone();
                 changed[bit / 8] ^= 1 << (bit % 8);
-                let root = StateBranch::decode(&changed)
-                    .ok()
-                    .and_then(|b| b.root(&slot, &held));
+                let root = StateBranch::decode(&changed).ok().and_then(|b| b.root(&slot, &held));
                 assert_ne!(root, Some(tree.root()), "bit {bit}");
             }
         }
@@ -130,16 +117,11 @@ fn every_flipped_bit_of_a_branch_changes_the_root() {
 fn an_overwritten_record_is_no_longer_provable() {
     deterministic::Runner::default().start(|context| async move {
         let (mut tree, _) = open(&context, &Settings::default()).await;
-        tree.settle(
-            0,
-            vec![(slot(1), Some(record(1, 0))), (slot(2), Some(record(2, 0)))],
-        )
-        .await
-        .unwrap();
-        let old = StateBranch::decode(&tree.prove(&[slot(1)]).await.unwrap()[0]).unwrap();
-        tree.settle(1, vec![(slot(1), Some(record(1, 1)))])
+        tree.settle(0, vec![(slot(1), Some(record(1, 0))), (slot(2), Some(record(2, 0)))])
             .await
             .unwrap();
+        let old = StateBranch::decode(&tree.prove(&[slot(1)]).await.unwrap()[0]).unwrap();
+        tree.settle(1, vec![(slot(1), Some(record(1, 1)))]).await.unwrap();
         assert_ne!(old.root(&slot(1), &record(1, 0)), Some(tree.root()));
         let new = StateBranch::decode(&tree.prove(&[slot(1)]).await.unwrap()[0]).unwrap();
         assert_eq!(new.root(&slot(1), &record(1, 1)), Some(tree.root()));
@@ -151,11 +133,7 @@ fn an_overwritten_record_is_no_longer_provable() {
 fn roots_do_not_depend_on_settings_order_or_persisting() {
     let expected = reference(60);
     let actual = deterministic::Runner::default().start(|context| async move {
-        let small = Settings {
-            cache_bytes: 1,
-            write_buffer_bytes: 1,
-            ..Settings::default()
-        };
+        let small = Settings { cache_bytes: 1, write_buffer_bytes: 1, ..Settings::default() };
         let (mut tree, _) = open(&context, &small).await;
         let mut roots = Vec::new();
         for height in 0..60 {
@@ -180,13 +158,7 @@ fn settling_nothing_keeps_the_root() {
         assert_eq!(tree.settle(9, Vec::new()).await.unwrap(), root);
         assert_eq!(tree.settled(), Some(9));
         let refused = tree.settle(9, writes(9, 3, 10)).await;
-        assert!(matches!(
-            refused,
-            Err(SettleError::Order {
-                height: 9,
-                settled: 9
-            })
-        ));
+        assert!(matches!(refused, Err(SettleError::Order { height: 9, settled: 9 })));
         assert_eq!(tree.root(), root);
     });
 }
@@ -209,10 +181,7 @@ fn after_a_crash_replay_from_the_reported_height_gives_the_same_roots() {
         deterministic::Runner::from(checkpoint).start(|context| async move {
             let (mut tree, settled) = open(&context, &Settings::default()).await;
             let settled = settled.unwrap();
-            assert!(
-                settled >= persist && settled < crash,
-                "{settled} after {persist}"
-            );
+            assert!(settled >= persist && settled < crash, "{settled} after {persist}");
             assert_eq!(tree.root(), expected[settled as usize]);
             let again = roots(&mut tree, settled + 1..80).await;
             assert_eq!(again, expected[settled as usize + 1..]);
@@ -232,10 +201,7 @@ fn what_was_settled_above_the_certified_height_is_taken_back() {
             });
         let expected = expected.clone();
         deterministic::Runner::from(checkpoint).start(|context| async move {
-            let settings = Settings {
-                at_most,
-                ..Settings::default()
-            };
+            let settings = Settings { at_most, ..Settings::default() };
             let (mut tree, settled) = open(&context, &settings).await;
             let settled = settled.unwrap();
             assert_eq!(settled, at_most.min(49));

@@ -17,20 +17,14 @@ fn blobs_behave_as_the_runtime_demands() {
         assert!(report.fresh);
         let (blob, len) = log.open("plain", b"a").await.unwrap();
         assert_eq!(len, 0);
-        assert!(matches!(
-            log.open("plain", b"a").await,
-            Err(Error::BlobAlreadyOpen(..))
-        ));
+        assert!(matches!(log.open("plain", b"a").await, Err(Error::BlobAlreadyOpen(..))));
         blob.write_at(3, b"abc", NONE).await.unwrap();
         blob.sync().await.unwrap();
         assert_eq!(read(&blob, 6).await, b"\0\0\0abc");
         let past = blob.read_at(1, 6, ReadOptions::default()).await;
         assert!(matches!(past, Err(Error::BlobInsufficientLength)));
         let buf = IoBufMut::with_capacity(16);
-        let got = blob
-            .read_at_buf(3, 3, buf, ReadOptions::default())
-            .await
-            .unwrap();
+        let got = blob.read_at_buf(3, 3, buf, ReadOptions::default()).await.unwrap();
         assert_eq!(got.coalesce().as_ref(), b"abc");
         blob.resize(4).await.unwrap();
         blob.resize(6).await.unwrap();
@@ -42,18 +36,9 @@ fn blobs_behave_as_the_runtime_demands() {
         drop((blob, other));
         assert_eq!(log.scan("plain").await.unwrap(), vec![b"a".to_vec()]);
         log.remove("plain", None).await.unwrap();
-        assert!(matches!(
-            log.scan("plain").await,
-            Err(Error::PartitionMissing(_))
-        ));
-        assert!(matches!(
-            log.remove("plain", None).await,
-            Err(Error::PartitionMissing(_))
-        ));
-        assert!(matches!(
-            log.open("a/b", b"a").await,
-            Err(Error::PartitionNameInvalid(_))
-        ));
+        assert!(matches!(log.scan("plain").await, Err(Error::PartitionMissing(_))));
+        assert!(matches!(log.remove("plain", None).await, Err(Error::PartitionMissing(_))));
+        assert!(matches!(log.open("a/b", b"a").await, Err(Error::PartitionNameInvalid(_))));
     });
 }
 
@@ -62,24 +47,16 @@ fn versions_are_kept_and_checked() {
     let version = BlobVersion::new;
     let (_, state) = deterministic::Runner::default().start_and_recover(|context| async move {
         let (log, _) = OneLog::open(context, small()).await.unwrap();
-        let opened = log
-            .open_versioned("plain", b"a", version(2)..=version(5))
-            .await
-            .unwrap();
+        let opened = log.open_versioned("plain", b"a", version(2)..=version(5)).await.unwrap();
         assert_eq!(opened.2, version(5));
         log.flush().await.unwrap();
     });
     deterministic::Runner::from(state).start(|context| async move {
         let (log, report) = OneLog::open(context, small()).await.unwrap();
         assert!(!report.fresh);
-        let refused = log
-            .open_versioned("plain", b"a", version(6)..=version(9))
-            .await;
+        let refused = log.open_versioned("plain", b"a", version(6)..=version(9)).await;
         assert!(matches!(refused, Err(Error::BlobVersionMismatch { .. })));
-        let opened = log
-            .open_versioned("plain", b"a", version(0)..=version(9))
-            .await
-            .unwrap();
+        let opened = log.open_versioned("plain", b"a", version(0)..=version(9)).await.unwrap();
         assert_eq!(opened.2, version(5));
     });
 }
@@ -91,9 +68,7 @@ fn syncs_of_riding_partitions_wait_for_no_flush() {
         let before = log.counters();
         let (blob, _) = log.open("ride-cache", b"a").await.unwrap();
         for _ in 0..10 {
-            blob.write_at(0, vec![7; 100], WriteOptions::SYNC)
-                .await
-                .unwrap();
+            blob.write_at(0, vec![7; 100], WriteOptions::SYNC).await.unwrap();
             blob.sync().await.unwrap();
         }
         assert_eq!(log.counters().flushes, before.flushes);
@@ -103,11 +78,7 @@ fn syncs_of_riding_partitions_wait_for_no_flush() {
         strict.write_at(0, b"x", WriteOptions::SYNC).await.unwrap();
         assert_eq!(log.counters().flushes, before.flushes + 1);
         strict.sync().await.unwrap();
-        assert_eq!(
-            log.counters().flushes,
-            before.flushes + 1,
-            "nothing new to flush"
-        );
+        assert_eq!(log.counters().flushes, before.flushes + 1, "nothing new to flush");
     });
 }
 
@@ -122,11 +93,7 @@ fn lingering_records_are_flushed_without_being_asked_for() {
         clock.sleep(Duration::from_millis(200)).await;
         assert_eq!(log.counters().flushes, before + 1);
         clock.sleep(Duration::from_secs(10)).await;
-        assert_eq!(
-            log.counters().flushes,
-            before + 1,
-            "an idle log stays quiet"
-        );
+        assert_eq!(log.counters().flushes, before + 1, "an idle log stays quiet");
     });
 }
 
@@ -154,10 +121,7 @@ fn syncs_that_wait_share_one_flush() {
 fn a_started_sync_goes_on_without_its_handle() {
     deterministic::Runner::default().start(|context| async move {
         let clock = context.child("clock");
-        let config = Config {
-            linger: Duration::from_secs(3600),
-            ..small()
-        };
+        let config = Config { linger: Duration::from_secs(3600), ..small() };
         let (log, _) = OneLog::open(context, config).await.unwrap();
         let (blob, _) = log.open("plain", b"a").await.unwrap();
         let before = log.counters().flushes;
@@ -172,13 +136,8 @@ fn a_started_sync_goes_on_without_its_handle() {
 fn a_failed_write_poisons_the_log_for_good() {
     deterministic::Runner::default().start(|context| async move {
         let fuse = Fuse::default();
-        let config = Config {
-            halt_on_failure: false,
-            ..small()
-        };
-        let (log, _) = OneLog::open(Fused::new(context, fuse.clone()), config)
-            .await
-            .unwrap();
+        let config = Config { halt_on_failure: false, ..small() };
+        let (log, _) = OneLog::open(Fused::new(context, fuse.clone()), config).await.unwrap();
         let (blob, _) = log.open("plain", b"a").await.unwrap();
         blob.write_at(0, b"x", WriteOptions::SYNC).await.unwrap();
         let failed = log.failed();
@@ -193,11 +152,7 @@ fn a_failed_write_poisons_the_log_for_good() {
         assert!(log.open("plain", b"b").await.is_err());
         assert!(log.remove("plain", None).await.is_err());
         assert!(log.flush().await.is_err());
-        assert_eq!(
-            fuse.changes(),
-            changes,
-            "a failed flush is never tried again"
-        );
+        assert_eq!(fuse.changes(), changes, "a failed flush is never tried again");
     });
 }
 
@@ -205,9 +160,7 @@ fn a_failed_write_poisons_the_log_for_good() {
 fn a_halting_log_answers_nobody_after_a_failure() {
     deterministic::Runner::default().start(|context| async move {
         let (clock, fuse) = (context.child("clock"), Fuse::default());
-        let (log, _) = OneLog::open(Fused::new(context, fuse.clone()), small())
-            .await
-            .unwrap();
+        let (log, _) = OneLog::open(Fused::new(context, fuse.clone()), small()).await.unwrap();
         let (blob, _) = log.open("plain", b"a").await.unwrap();
         fuse.fail_from_now();
         let sync = async {
@@ -226,22 +179,10 @@ fn a_halting_log_answers_nobody_after_a_failure() {
 fn a_configuration_that_breaks_its_rules_is_refused() {
     deterministic::Runner::default().start(|context| async move {
         let broken = [
-            Config {
-                segment_bytes: 4096,
-                ..small()
-            },
-            Config {
-                segment_bytes: (64 << 10) + 1,
-                ..small()
-            },
-            Config {
-                riding: vec!["vote".into()],
-                ..small()
-            },
-            Config {
-                spilled: vec!["voter-1".into()],
-                ..small()
-            },
+            Config { segment_bytes: 4096, ..small() },
+            Config { segment_bytes: (64 << 10) + 1, ..small() },
+            Config { riding: vec!["vote".into()], ..small() },
+            Config { spilled: vec!["voter-1".into()], ..small() },
         ];
         for (index, config) in broken.into_iter().enumerate() {
             let opened = OneLog::open(context.child("refused"), config).await;

@@ -13,9 +13,7 @@ use std::time::Duration;
 
 fn runner(seed: u64) -> deterministic::Runner {
     deterministic::Runner::new(
-        deterministic::Config::default()
-            .with_seed(seed)
-            .with_storage_fault_config(tearing()),
+        deterministic::Config::default().with_seed(seed).with_storage_fault_config(tearing()),
     )
 }
 
@@ -25,18 +23,10 @@ fn script() -> Vec<Op> {
     for step in 0..60usize {
         let blob = step % 6;
         let fill = step as u8 + 1;
-        ops.push(Op::Write {
-            blob,
-            offset: (step * 37) % 9_000,
-            len: 5_000,
-            fill,
-        });
+        ops.push(Op::Write { blob, offset: (step * 37) % 9_000, len: 5_000, fill });
         match step % 10 {
             3 => ops.push(Op::Sync { blob }),
-            5 => ops.push(Op::Resize {
-                blob,
-                len: 2_000 + step,
-            }),
+            5 => ops.push(Op::Resize { blob, len: 2_000 + step }),
             7 => ops.push(Op::Remove { blob }),
             8 => ops.push(Op::Flush),
             9 => ops.extend([
@@ -56,27 +46,13 @@ fn removals() -> Vec<Op> {
     let mut ops = Vec::new();
     for round in 0..4u8 {
         for blob in [1, 2, 4, 5] {
-            let write = |offset| Op::Write {
-                blob,
-                offset,
-                len: 6_000,
-                fill: round + 1,
-            };
+            let write = |offset| Op::Write { blob, offset, len: 6_000, fill: round + 1 };
             ops.extend([0, 6_000, 12_000, 18_000, 24_000, 30_000].map(write));
         }
         ops.push(Op::Flush);
         for blob in [2, 4, 1, 5] {
-            ops.extend([
-                Op::Sync { blob: 0 },
-                Op::Remove { blob },
-                Op::Close { blob },
-            ]);
-            ops.push(Op::Write {
-                blob: 0,
-                offset: 0,
-                len: 100,
-                fill: round + 9,
-            });
+            ops.extend([Op::Sync { blob: 0 }, Op::Remove { blob }, Op::Close { blob }]);
+            ops.push(Op::Write { blob: 0, offset: 0, len: 100, fill: round + 9 });
         }
         ops.push(Op::Sync { blob: 3 });
         ops.push(Op::Rest);
@@ -103,10 +79,7 @@ fn at_every_change(script: &[Op]) {
     });
     let counters = counters.expect("nothing cut the power");
     assert!(counters.checkpoints >= 2, "{counters:?}");
-    assert!(
-        counters.checkpoint_flushes > counters.checkpoints,
-        "files were written too"
-    );
+    assert!(counters.checkpoint_flushes > counters.checkpoints, "files were written too");
     for change in 0..whole.changes() {
         for (seed, cut) in [(1, Cut::Before), (1, Cut::Torn), (2, Cut::After)] {
             let history = History::from(Model::new());
@@ -117,11 +90,7 @@ fn at_every_change(script: &[Op]) {
             });
             let found =
                 deterministic::Runner::from(cold).start(|context| recovered(context, small()));
-            check(
-                &found,
-                &history.lock(),
-                &format!("{cut:?} at change {change}"),
-            );
+            check(&found, &history.lock(), &format!("{cut:?} at change {change}"));
         }
     }
 }
@@ -139,10 +108,7 @@ fn recycled_segments_are_not_replayed() {
             }
             clock.sleep(Duration::from_secs(1)).await;
             let counters = log.counters();
-            assert!(
-                counters.flushed_bytes > 10 * counters.segments * (64 << 10),
-                "{counters:?}"
-            );
+            assert!(counters.flushed_bytes > 10 * counters.segments * (64 << 10), "{counters:?}");
             counters.segments
         });
     deterministic::Runner::from(cold).start(|context| async move {
@@ -166,9 +132,7 @@ fn memory_stays_bounded_while_an_archive_grows() {
                 let (blob, _) = log.open(partition, &[section]).await.unwrap();
                 for part in 0..30u64 {
                     let data = vec![section; 6_000];
-                    blob.write_at(part * 6_000, data, WriteOptions::default())
-                        .await
-                        .unwrap();
+                    blob.write_at(part * 6_000, data, WriteOptions::default()).await.unwrap();
                     blob.sync().await.unwrap();
                     clock.sleep(Duration::from_millis(5)).await;
                     most = most.max(log.counters().held_bytes);
@@ -192,17 +156,12 @@ fn another_segment_size_is_taken_over() {
         blob.write_at(0, b"x", WriteOptions::SYNC).await.unwrap();
     });
     deterministic::Runner::from(cold).start(|context| async move {
-        let config = Config {
-            segment_bytes: 256 << 10,
-            ..small()
-        };
+        let config = Config { segment_bytes: 256 << 10, ..small() };
         let (log, _) = OneLog::open(context, config).await.unwrap();
         let (blob, len) = log.open("plain", b"a").await.unwrap();
         assert_eq!(super::support::read(&blob, len).await, b"x");
         for _ in 0..100 {
-            blob.write_at(0, vec![1; 20_000], WriteOptions::SYNC)
-                .await
-                .unwrap();
+            blob.write_at(0, vec![1; 20_000], WriteOptions::SYNC).await.unwrap();
         }
         assert!(log.counters().checkpoints > 0);
     });
@@ -218,22 +177,15 @@ fn a_member_that_is_killed_and_started_again_finds_its_log() {
                 let (log, report) = OneLog::open(context, small()).await.unwrap();
                 assert_eq!(report.fresh, round == 0);
                 let (blob, len) = log.open("plain", b"a").await.unwrap();
-                assert_eq!(
-                    super::support::read(&blob, len).await,
-                    vec![round; len as usize]
-                );
+                assert_eq!(super::support::read(&blob, len).await, vec![round; len as usize]);
                 let (cold, _) = log.open("cold", b"a").await.unwrap();
                 for part in 0..40 {
                     let data = vec![round + 1; 5_000];
-                    cold.write_at(part * 5_000, data, WriteOptions::default())
-                        .await
-                        .unwrap();
+                    cold.write_at(part * 5_000, data, WriteOptions::default()).await.unwrap();
                     let data = vec![round + 1; 3_000];
                     blob.write_at(0, data, WriteOptions::SYNC).await.unwrap();
                 }
-                cold.write_at(0, vec![9; 5_000], WriteOptions::default())
-                    .await
-                    .unwrap();
+                cold.write_at(0, vec![9; 5_000], WriteOptions::default()).await.unwrap();
                 sender.send(()).unwrap();
                 std::future::pending::<()>().await;
             });

@@ -8,11 +8,7 @@ use commonware_runtime::{
 
 /// One segment holds it all, and no checkpoint moves it.
 fn small() -> Config {
-    Config {
-        segment_bytes: 256 << 10,
-        checkpoint_bytes: 1 << 20,
-        ..support::small()
-    }
+    Config { segment_bytes: 256 << 10, checkpoint_bytes: 1 << 20, ..support::small() }
 }
 
 /// A log with 30 synced writes; the last one's byte is 30.
@@ -21,9 +17,7 @@ fn written() -> deterministic::Checkpoint {
         let (log, _) = OneLog::open(context, small()).await.unwrap();
         let (blob, _) = log.open("plain", b"a").await.unwrap();
         for value in 1..=30u8 {
-            blob.write_at(u64::from(value), vec![value], WriteOptions::SYNC)
-                .await
-                .unwrap();
+            blob.write_at(u64::from(value), vec![value], WriteOptions::SYNC).await.unwrap();
         }
     });
     cold
@@ -31,14 +25,8 @@ fn written() -> deterministic::Checkpoint {
 
 async fn flip(context: &deterministic::Context, name: &[u8], at: u64) {
     let (blob, _) = context.open("log", name).await.unwrap();
-    let byte = blob
-        .read_at(at, 1, ReadOptions::default())
-        .await
-        .unwrap()
-        .coalesce();
-    blob.write_at(at, vec![byte.as_ref()[0] ^ 0x10], WriteOptions::SYNC)
-        .await
-        .unwrap();
+    let byte = blob.read_at(at, 1, ReadOptions::default()).await.unwrap().coalesce();
+    blob.write_at(at, vec![byte.as_ref()[0] ^ 0x10], WriteOptions::SYNC).await.unwrap();
 }
 
 #[test]
@@ -48,12 +36,7 @@ fn a_flipped_bit_before_the_tail_is_an_error_that_names_the_place() {
         deterministic::Runner::from(written()).start(|context| async move {
             flip(&context, b"segment-00000000", page * 4096 + byte).await;
             match OneLog::open(context, small()).await {
-                Err(OpenError::Corrupt {
-                    segment,
-                    offset,
-                    expected,
-                    ..
-                }) => {
+                Err(OpenError::Corrupt { segment, offset, expected, .. }) => {
                     assert_eq!((segment, offset, expected), (0, page * 4096, page + 1));
                 }
                 other => panic!("page {page}: {:?}", other.map(|(_, report)| report)),
@@ -85,10 +68,7 @@ fn a_torn_last_batch_is_cut_off_and_the_log_goes_on() {
 fn a_log_without_its_root_is_lost_not_fresh() {
     deterministic::Runner::from(written()).start(|context| async move {
         context.remove("log", Some(b"root")).await.unwrap();
-        assert!(matches!(
-            OneLog::open(context, small()).await,
-            Err(OpenError::RootLost(_))
-        ));
+        assert!(matches!(OneLog::open(context, small()).await, Err(OpenError::RootLost(_))));
     });
 }
 
@@ -107,9 +87,7 @@ fn a_missing_file_of_a_spilled_blob_is_an_error() {
         let (log, _) = OneLog::open(context, support::small()).await.unwrap();
         let (blob, _) = log.open("cold", b"a").await.unwrap();
         for part in 0..60 {
-            blob.write_at(part * 5_000, vec![1; 5_000], WriteOptions::default())
-                .await
-                .unwrap();
+            blob.write_at(part * 5_000, vec![1; 5_000], WriteOptions::default()).await.unwrap();
             log.flush().await.unwrap();
         }
         assert!(log.counters().checkpoints > 0);

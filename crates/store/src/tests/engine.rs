@@ -45,10 +45,7 @@ type Reporter = reporter::Reporter<Context, Scheme, RoundRobin, Digest>;
 
 fn member_config(index: usize) -> Config {
     Config {
-        votes: vec![VoteJournal {
-            prefix: format!("voter-{index}"),
-            page_size: PAGE_SIZE,
-        }],
+        votes: vec![VoteJournal { prefix: format!("voter-{index}"), page_size: PAGE_SIZE }],
         partition: format!("log-{index}"),
         segment_bytes: 256 << 10,
         checkpoint_bytes: 512 << 10,
@@ -73,10 +70,7 @@ async fn network(context: &Context, members: &[PublicKey]) -> Oracle<PublicKey, 
     };
     for from in members {
         for to in members.iter().filter(|to| *to != from) {
-            oracle
-                .add_link(from.clone(), to.clone(), link.clone())
-                .await
-                .unwrap();
+            oracle.add_link(from.clone(), to.clone(), link.clone()).await.unwrap();
         }
     }
     oracle
@@ -98,18 +92,10 @@ struct Member {
 
 impl Committee {
     async fn new(context: &Context) -> Self {
-        let Fixture {
-            participants: keys,
-            schemes,
-            ..
-        } = ed25519::fixture(&mut test_rng(), b"hanse", MEMBERS);
+        let Fixture { participants: keys, schemes, .. } =
+            ed25519::fixture(&mut test_rng(), b"hanse", MEMBERS);
         let oracle = network(context, &keys).await;
-        Self {
-            keys,
-            schemes,
-            oracle,
-            relay: Arc::new(Relay::new()),
-        }
+        Self { keys, schemes, oracle, relay: Arc::new(Relay::new()) }
     }
 
     async fn start(&self, context: Context, index: usize) -> Member {
@@ -172,11 +158,7 @@ impl Committee {
         let certificates = control.register(1, quota).await.unwrap();
         let resolver = control.register(2, quota).await.unwrap();
         engine.start(votes, certificates, resolver);
-        Member {
-            log,
-            reporter,
-            votes_seen: report.votes_seen(),
-        }
+        Member { log, reporter, votes_seen: report.votes_seen() }
     }
 }
 
@@ -196,10 +178,8 @@ type Seen = BTreeMap<(View, PublicKey), BTreeSet<Digest>>;
 
 fn seen(members: &[Member], seen: &mut Seen) {
     for member in members {
-        let all = [
-            member.reporter.notarizes.lock().clone(),
-            member.reporter.finalizes.lock().clone(),
-        ];
+        let all =
+            [member.reporter.notarizes.lock().clone(), member.reporter.finalizes.lock().clone()];
         for (view, payloads) in all.into_iter().flatten().collect::<Vec<_>>() {
             for (payload, voters) in payloads.into_iter().collect::<Vec<_>>() {
                 for voter in voters.into_iter().collect::<BTreeSet<_>>() {
@@ -267,10 +247,6 @@ fn a_committee_that_lost_power_signs_nothing_against_its_older_votes() {
     }
     assert!(all.len() > 200, "{} votes seen", all.len());
     for ((view, voter), payloads) in all {
-        assert_eq!(
-            payloads.len(),
-            1,
-            "{voter} signed two payloads in view {view}"
-        );
+        assert_eq!(payloads.len(), 1, "{voter} signed two payloads in view {view}");
     }
 }

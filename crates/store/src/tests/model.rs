@@ -18,31 +18,13 @@ pub(crate) type Model = BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    Write {
-        blob: usize,
-        offset: usize,
-        len: usize,
-        fill: u8,
-    },
-    Resize {
-        blob: usize,
-        len: usize,
-    },
-    Remove {
-        blob: usize,
-    },
-    Drop {
-        partition: usize,
-    },
-    Sync {
-        blob: usize,
-    },
-    Read {
-        blob: usize,
-    },
-    Close {
-        blob: usize,
-    },
+    Write { blob: usize, offset: usize, len: usize, fill: u8 },
+    Resize { blob: usize, len: usize },
+    Remove { blob: usize },
+    Drop { partition: usize },
+    Sync { blob: usize },
+    Read { blob: usize },
+    Close { blob: usize },
     Flush,
     Rest,
 }
@@ -58,10 +40,7 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn from(model: Model) -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Self {
-            states: vec![model],
-            acked: 0,
-        }))
+        Arc::new(Mutex::new(Self { states: vec![model], acked: 0 }))
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Model)) -> usize {
@@ -94,15 +73,10 @@ impl Runner<'_> {
         let existed = {
             let mut history = self.history.lock();
             let last = history.states.last().expect("there is a first state");
-            let existed = last
-                .get(partition)
-                .is_some_and(|blobs| blobs.contains_key(&name));
+            let existed = last.get(partition).is_some_and(|blobs| blobs.contains_key(&name));
             if !existed {
                 let index = history.change(|model| {
-                    model
-                        .entry(partition.into())
-                        .or_default()
-                        .insert(name.clone(), Vec::new());
+                    model.entry(partition.into()).or_default().insert(name.clone(), Vec::new());
                 });
                 self.changed.insert(blob, index);
             }
@@ -161,12 +135,7 @@ impl Runner<'_> {
 
     async fn run(&mut self, op: &Op, clock: &deterministic::Context) {
         match *op {
-            Op::Write {
-                blob,
-                offset,
-                len,
-                fill,
-            } => {
+            Op::Write { blob, offset, len, fill } => {
                 self.open(blob).await;
                 let data = vec![fill; len];
                 self.change(blob, |content| {
@@ -175,10 +144,7 @@ impl Runner<'_> {
                     content[offset..end].copy_from_slice(&data);
                 });
                 let options = WriteOptions::default();
-                self.handles[&blob]
-                    .write_at(offset as u64, data, options)
-                    .await
-                    .unwrap();
+                self.handles[&blob].write_at(offset as u64, data, options).await.unwrap();
             }
             Op::Resize { blob, len } => {
                 self.open(blob).await;
@@ -224,15 +190,9 @@ pub(crate) async fn work(
 ) -> Option<crate::Counters> {
     let clock = context.child("clock");
     let done = async {
-        let (log, _) = OneLog::open(Fused::new(context, fuse.clone()), config)
-            .await
-            .unwrap();
-        let mut runner = Runner {
-            log: &log,
-            history,
-            handles: BTreeMap::new(),
-            changed: BTreeMap::new(),
-        };
+        let (log, _) = OneLog::open(Fused::new(context, fuse.clone()), config).await.unwrap();
+        let mut runner =
+            Runner { log: &log, history, handles: BTreeMap::new(), changed: BTreeMap::new() };
         for op in ops {
             runner.run(op, &clock).await;
         }

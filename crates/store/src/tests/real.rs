@@ -13,10 +13,7 @@ fn a_log_on_files_is_found_again() {
         let config = tokio::Config::default().with_storage_directory(directory.path());
         tokio::Runner::new(config.with_worker_threads(2))
     };
-    let config = || Config {
-        checkpoint_bytes: 128 << 10,
-        ..small()
-    };
+    let config = || Config { checkpoint_bytes: 128 << 10, ..small() };
     runner().start(|context| async move {
         let (log, report) = OneLog::open(context.child("log"), config()).await.unwrap();
         assert!(report.fresh);
@@ -25,10 +22,7 @@ fn a_log_on_files_is_found_again() {
             let (handle, _) = log.open(partition, &[blob]).await.unwrap();
             for part in 0..20u64 {
                 let data = vec![blob + 1; 4_000];
-                handle
-                    .write_at(part * 4_000, data, WriteOptions::SYNC)
-                    .await
-                    .unwrap();
+                handle.write_at(part * 4_000, data, WriteOptions::SYNC).await.unwrap();
             }
         }
         log.flush().await.unwrap();
@@ -40,10 +34,7 @@ fn a_log_on_files_is_found_again() {
         for blob in 0..4u8 {
             let partition = if blob % 2 == 0 { "plain" } else { "cold" };
             let (handle, len) = log.open(partition, &[blob]).await.unwrap();
-            assert!(
-                read(&handle, len).await == vec![blob + 1; 80_000],
-                "blob {blob}"
-            );
+            assert!(read(&handle, len).await == vec![blob + 1; 80_000], "blob {blob}");
         }
     });
 }

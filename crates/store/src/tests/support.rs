@@ -26,10 +26,7 @@ pub(crate) const PAGE_SIZE: NonZeroU16 = NZU16!(1012);
 /// A log small enough that a few dozen writes fill segments and start checkpoints.
 pub(crate) fn small() -> Config {
     Config {
-        votes: vec![VoteJournal {
-            prefix: "voter".into(),
-            page_size: PAGE_SIZE,
-        }],
+        votes: vec![VoteJournal { prefix: "voter".into(), page_size: PAGE_SIZE }],
         riding: vec!["ride".into(), "cold".into()],
         spilled: vec!["cold".into()],
         segment_bytes: 64 << 10,
@@ -100,10 +97,7 @@ impl Fuse {
                 return Err(Error::WriteFailed);
             }
             let blown = inner.blown;
-            let cut = inner
-                .at
-                .filter(|(at, _)| *at == inner.changes)
-                .map(|(_, cut)| cut);
+            let cut = inner.at.filter(|(at, _)| *at == inner.changes).map(|(_, cut)| cut);
             inner.changes += 1;
             (cut, blown)
         };
@@ -153,14 +147,7 @@ impl Storage for Fused {
         if cut.is_some() {
             self.fuse.stop().await;
         }
-        Ok((
-            FusedBlob {
-                inner,
-                fuse: self.fuse.clone(),
-            },
-            len,
-            version,
-        ))
+        Ok((FusedBlob { inner, fuse: self.fuse.clone() }, len, version))
     }
 
     async fn remove(&self, partition: &str, name: Option<&[u8]>) -> Result<(), Error> {
@@ -204,11 +191,7 @@ impl Blob for FusedBlob {
         options: WriteOptions,
     ) -> Result<(), Error> {
         let cut = self.fuse.next().await?;
-        let options = if cut == Some(Cut::Torn) {
-            WriteOptions::default()
-        } else {
-            options
-        };
+        let options = if cut == Some(Cut::Torn) { WriteOptions::default() } else { options };
         self.inner.write_at(offset, bufs, options).await?;
         if cut.is_some() {
             self.fuse.stop().await;
@@ -247,33 +230,21 @@ impl Supervisor for Fused {
     }
 
     fn child(&self, label: &'static str) -> Self {
-        Self {
-            inner: self.inner.child(label),
-            fuse: self.fuse.clone(),
-        }
+        Self { inner: self.inner.child(label), fuse: self.fuse.clone() }
     }
 
     fn with_attribute(self, key: &'static str, value: impl std::fmt::Display) -> Self {
-        Self {
-            inner: self.inner.with_attribute(key, value),
-            fuse: self.fuse,
-        }
+        Self { inner: self.inner.with_attribute(key, value), fuse: self.fuse }
     }
 }
 
 impl Spawner for Fused {
     fn shared(self, blocking: bool) -> Self {
-        Self {
-            inner: self.inner.shared(blocking),
-            fuse: self.fuse,
-        }
+        Self { inner: self.inner.shared(blocking), fuse: self.fuse }
     }
 
     fn dedicated(self) -> Self {
-        Self {
-            inner: self.inner.dedicated(),
-            fuse: self.fuse,
-        }
+        Self { inner: self.inner.dedicated(), fuse: self.fuse }
     }
 
     fn spawn<F, Fut, T>(self, f: F) -> Handle<T>
@@ -364,9 +335,6 @@ pub(crate) fn tearing() -> deterministic::FaultConfig {
 
 /// All of a blob.
 pub(crate) async fn read<B: Blob>(blob: &B, len: u64) -> Vec<u8> {
-    let read = blob
-        .read_at(0, len as usize, ReadOptions::default())
-        .await
-        .unwrap();
+    let read = blob.read_at(0, len as usize, ReadOptions::default()).await.unwrap();
     read.coalesce().as_ref().to_vec()
 }

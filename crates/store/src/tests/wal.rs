@@ -37,17 +37,12 @@ fn view(schemes: &[Scheme], view: u64) -> Vec<(bool, Vec<Item>)> {
     let payload = Sha256::hash(&[&view.to_be_bytes()]);
     let proposal = Proposal::new(round, View::new(view.saturating_sub(1)), payload);
     let signed = schemes.iter();
-    let notarizes: Vec<Notarize<Scheme, Digest>> = signed
-        .clone()
-        .map(|key| Notarize::sign(key, proposal.clone()).unwrap())
-        .collect();
-    let nullifies: Vec<Nullify<Scheme>> = signed
-        .clone()
-        .map(|key| Nullify::sign::<Digest>(key, round).unwrap())
-        .collect();
-    let finalizes: Vec<Finalize<Scheme, Digest>> = signed
-        .map(|key| Finalize::sign(key, proposal.clone()).unwrap())
-        .collect();
+    let notarizes: Vec<Notarize<Scheme, Digest>> =
+        signed.clone().map(|key| Notarize::sign(key, proposal.clone()).unwrap()).collect();
+    let nullifies: Vec<Nullify<Scheme>> =
+        signed.clone().map(|key| Nullify::sign::<Digest>(key, round).unwrap()).collect();
+    let finalizes: Vec<Finalize<Scheme, Digest>> =
+        signed.map(|key| Finalize::sign(key, proposal.clone()).unwrap()).collect();
     let key = &schemes[0];
     let notarization =
         Notarization::from_notarizes(key, non_empty![@notarizes.iter()], &Sequential).unwrap();
@@ -66,10 +61,7 @@ fn view(schemes: &[Scheme], view: u64) -> Vec<(bool, Vec<Item>)> {
         (false, vec![Artifact::Notarization(notarization)]),
         (
             true,
-            vec![
-                Artifact::Certification(round, true),
-                Artifact::Finalize(finalizes[0].clone()),
-            ],
+            vec![Artifact::Certification(round, true), Artifact::Finalize(finalizes[0].clone())],
         ),
         (false, vec![Artifact::Finalization(finalization)]),
     ]
@@ -91,10 +83,7 @@ fn journal(schemes: &[Scheme]) -> JournalConfig<<Item as commonware_codec::Read>
 }
 
 fn is_vote(item: &Item) -> bool {
-    matches!(
-        item,
-        Artifact::Notarize(_) | Artifact::Nullify(_) | Artifact::Finalize(_)
-    )
+    matches!(item, Artifact::Notarize(_) | Artifact::Nullify(_) | Artifact::Finalize(_))
 }
 
 fn number(item: &Item) -> u64 {
@@ -107,14 +96,10 @@ fn only_syncs_that_cover_a_vote_are_flushed() {
     deterministic::Runner::default().start(|mut context| async move {
         let schemes = schemes(&mut context);
         // No checkpoint adds flushes of its own.
-        let config = Config {
-            checkpoint_bytes: 1 << 30,
-            ..small()
-        };
+        let config = Config { checkpoint_bytes: 1 << 30, ..small() };
         let (log, _) = OneLog::open(context, config).await.unwrap();
-        let mut voter: VoterJournal<_> = Journal::init(log.child("journal"), journal(&schemes))
-            .await
-            .unwrap();
+        let mut voter: VoterJournal<_> =
+            Journal::init(log.child("journal"), journal(&schemes)).await.unwrap();
         let mut votes = 0;
         for number in 1..=20 {
             for (vote, items) in view(&schemes, number) {
@@ -126,12 +111,7 @@ fn only_syncs_that_cover_a_vote_are_flushed() {
                 voter = voter.sync(number).await.unwrap();
                 let after = log.counters();
                 let flushes = after.flushes - before.flushes;
-                assert_eq!(
-                    flushes,
-                    u64::from(vote),
-                    "view {number}, {} items",
-                    items.len()
-                );
+                assert_eq!(flushes, u64::from(vote), "view {number}, {} items", items.len());
                 votes += u64::from(vote);
             }
             let (kept, _) = voter.prune(number.saturating_sub(8)).await.unwrap();
@@ -151,9 +131,8 @@ fn another_page_size_costs_flushes_and_nothing_else() {
         let mut config = small();
         config.votes[0].page_size = commonware_utils::NZU16!(500);
         let (log, _) = OneLog::open(context, config).await.unwrap();
-        let mut voter: VoterJournal<_> = Journal::init(log.child("journal"), journal(&schemes))
-            .await
-            .unwrap();
+        let mut voter: VoterJournal<_> =
+            Journal::init(log.child("journal"), journal(&schemes)).await.unwrap();
         for (_, items) in view(&schemes, 1) {
             let before = log.counters().flushes;
             for item in &items {
@@ -204,9 +183,7 @@ async fn vote(
     config: Config,
     done: &Mutex<Done>,
 ) -> Result<(), commonware_storage::journal::Error> {
-    let (log, _) = OneLog::open(context, config)
-        .await
-        .expect("a fresh log opens");
+    let (log, _) = OneLog::open(context, config).await.expect("a fresh log opens");
     let mut voter: VoterJournal<_> = Journal::init(log.child("journal"), journal(schemes)).await?;
     let (cache, _) = log.open("ride-cache", b"blocks").await?;
     for number in 1..=12 {
@@ -231,13 +208,9 @@ async fn vote(
 /// All artifacts that a restarted voter replays.
 async fn replayed(context: deterministic::Context, schemes: &[Scheme]) -> (Vec<Vec<u8>>, u64) {
     let (log, report) = OneLog::open(context, small()).await.unwrap();
-    let voter: VoterJournal<_> = Journal::init(log.child("journal"), journal(schemes))
-        .await
-        .unwrap();
-    let mut replay = voter
-        .replay(0, 0, NZUsize!(1 << 16), ReadOptions::DONT_CACHE)
-        .await
-        .unwrap();
+    let voter: VoterJournal<_> =
+        Journal::init(log.child("journal"), journal(schemes)).await.unwrap();
+    let mut replay = voter.replay(0, 0, NZUsize!(1 << 16), ReadOptions::DONT_CACHE).await.unwrap();
     let mut items = Vec::new();
     let mut highest = 0;
     while let Some(item) = replay.next().await {
@@ -248,10 +221,7 @@ async fn replayed(context: deterministic::Context, schemes: &[Scheme]) -> (Vec<V
         items.push(item.encode().to_vec());
     }
     let seen = report.votes.get("voter-3").copied().unwrap_or_default();
-    assert_eq!(
-        seen.highest_view, highest,
-        "the report names the highest vote"
-    );
+    assert_eq!(seen.highest_view, highest, "the report names the highest vote");
     (items, report.votes_seen())
 }
 
@@ -259,16 +229,11 @@ async fn replayed(context: deterministic::Context, schemes: &[Scheme]) -> (Vec<V
 fn wal_crash_at_every_write_point_never_forgets_a_vote() {
     let runner = |seed| {
         deterministic::Runner::new(
-            deterministic::Config::default()
-                .with_seed(seed)
-                .with_storage_fault_config(tearing()),
+            deterministic::Config::default().with_seed(seed).with_storage_fault_config(tearing()),
         )
     };
     // Small enough that the votes also live through checkpoints.
-    let config = Config {
-        checkpoint_bytes: 64 << 10,
-        ..small()
-    };
+    let config = Config { checkpoint_bytes: 64 << 10, ..small() };
     let run = |seed, fuse: Fuse| {
         let done = Arc::new(Mutex::new(Done::default()));
         let (schemes, cold) = runner(seed).start_and_recover(|mut context| {
@@ -289,26 +254,15 @@ fn wal_crash_at_every_write_point_never_forgets_a_vote() {
     assert_eq!(done.lock().appended.len(), 2 * 2 + 10 * 5);
     assert!(whole.changes() > 30, "{} changes", whole.changes());
     for change in 0..whole.changes() {
-        for (seed, cut) in [
-            (1, Cut::Before),
-            (2, Cut::Torn),
-            (3, Cut::Torn),
-            (4, Cut::After),
-        ] {
+        for (seed, cut) in [(1, Cut::Before), (2, Cut::Torn), (3, Cut::Torn), (4, Cut::After)] {
             let (schemes, cold, done) = run(seed, Fuse::at(change, cut));
             let (items, votes) = deterministic::Runner::from(cold)
                 .start(|context| async move { replayed(context, &schemes).await });
             let done = done.lock();
             let what = format!("{cut:?} at change {change}");
             assert!(items.len() >= done.sent, "{what}: a sent vote is forgotten");
-            assert!(
-                done.appended.starts_with(&items),
-                "{what}: what came back is no prefix"
-            );
-            let expected = items
-                .iter()
-                .filter(|item| matches!(item[0], 0 | 3 | 5))
-                .count();
+            assert!(done.appended.starts_with(&items), "{what}: what came back is no prefix");
+            let expected = items.iter().filter(|item| matches!(item[0], 0 | 3 | 5)).count();
             assert_eq!(votes, expected as u64, "{what}");
         }
     }

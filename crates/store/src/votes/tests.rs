@@ -45,11 +45,7 @@ fn whatever_is_not_a_journal_is_not_classified() {
     assert_eq!(scan(&good, PAGE - 1), None, "another page size");
     assert_eq!(scan(&page(&[1, 7]), PAGE), None, "an unknown kind");
     assert_eq!(scan(&page(&[0]), PAGE), None, "an item without a kind");
-    assert_eq!(
-        scan(&[good.clone(), good].concat(), PAGE),
-        None,
-        "a short page before the last"
-    );
+    assert_eq!(scan(&[good.clone(), good].concat(), PAGE), None, "a short page before the last");
 }
 
 #[test]

@@ -4,30 +4,9 @@ use super::*;
 
 #[test]
 fn ports_are_the_contracts() {
-    assert_eq!(
-        ports(None, 0).unwrap(),
-        Ports {
-            http: 8000,
-            etcd: 2379,
-            p2p: 7800
-        }
-    );
-    assert_eq!(
-        ports(None, 3).unwrap(),
-        Ports {
-            http: 8030,
-            etcd: 2409,
-            p2p: 7803
-        }
-    );
-    assert_eq!(
-        ports(Some(9000), 2).unwrap(),
-        Ports {
-            http: 9020,
-            etcd: 9021,
-            p2p: 9022
-        }
-    );
+    assert_eq!(ports(None, 0).unwrap(), Ports { http: 8000, etcd: 2379, p2p: 7800 });
+    assert_eq!(ports(None, 3).unwrap(), Ports { http: 8030, etcd: 2409, p2p: 7803 });
+    assert_eq!(ports(Some(9000), 2).unwrap(), Ports { http: 9020, etcd: 9021, p2p: 9022 });
     assert!(ports(Some(65_530), 1).is_err());
 }
 
@@ -62,9 +41,5 @@ fn a_taken_port_is_named() {
     network.members[0].p2p = format!("127.0.0.1:{port}");
     let failure = check_ports(&network).unwrap_err();
     assert_eq!(failure.exit, Exit::Environment);
-    assert!(
-        failure.reason().contains(&format!("port {port}")),
-        "{}",
-        failure.reason()
-    );
+    assert!(failure.reason().contains(&format!("port {port}")), "{}", failure.reason());
 }

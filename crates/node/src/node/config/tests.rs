@@ -18,10 +18,7 @@ fn the_documented_file_parses_and_states_the_defaults() {
 #[test]
 fn every_setting_is_documented() {
     let config = NodeConfig {
-        http: Http {
-            session_token_file: Some("t".into()),
-            ..Http::default()
-        },
+        http: Http { session_token_file: Some("t".into()), ..Http::default() },
         ..parse(DOCUMENTED).unwrap()
     };
     for line in config.to_toml().lines() {
@@ -33,16 +30,8 @@ fn every_setting_is_documented() {
 #[test]
 fn unknown_and_wrong_keys_are_named_with_their_line() {
     let cases = [
-        (
-            "verifier_only = false",
-            "verifer_only = false",
-            "verifer_only",
-        ),
-        (
-            "verifier_only = false",
-            "verifier_only = 3",
-            "verifier_only",
-        ),
+        ("verifier_only = false", "verifer_only = false", "verifer_only"),
+        ("verifier_only = false", "verifier_only = 3", "verifier_only"),
         ("listen = \"127.0.0.1:8000\"", "listen = \"8000\"", "listen"),
         ("format = \"text\"", "format = \"xml\"", "xml"),
     ];

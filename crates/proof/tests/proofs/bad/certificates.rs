@@ -43,18 +43,12 @@ fn headers(list: &mut List<'_>) {
         ("next-committee", |h| h.next_committee = Digest([7; 32])),
     ];
     for (name, change) in fields {
-        list.change(
-            &format!("header-{name}-changed"),
-            Signature,
-            &receipt,
-            |p| change(&mut p.headers[0]),
-        );
-        list.change(
-            &format!("ancestor-{name}-changed"),
-            Parent,
-            &descendant,
-            |p| change(&mut p.headers[0]),
-        );
+        list.change(&format!("header-{name}-changed"), Signature, &receipt, |p| {
+            change(&mut p.headers[0])
+        });
+        list.change(&format!("ancestor-{name}-changed"), Parent, &descendant, |p| {
+            change(&mut p.headers[0])
+        });
     }
 }
 
@@ -65,12 +59,8 @@ fn links(list: &mut List<'_>) {
     list.change("header-left-out", Parent, &descendant, |p| {
         p.headers.remove(1);
     });
-    list.change("headers-backwards", Parent, &descendant, |p| {
-        p.headers.reverse()
-    });
-    list.change("header-twice", Parent, &descendant, |p| {
-        p.headers.insert(1, p.headers[0].clone())
-    });
+    list.change("headers-backwards", Parent, &descendant, |p| p.headers.reverse());
+    list.change("header-twice", Parent, &descendant, |p| p.headers.insert(1, p.headers[0].clone()));
     list.change("certified-header-left-out", Signature, &descendant, |p| {
         p.headers.pop();
     });
@@ -101,15 +91,10 @@ fn links(list: &mut List<'_>) {
         p.headers[0].place.epoch = 1;
         resign(chain, p);
     });
-    list.change(
-        "header-names-another-committee",
-        OtherCommittee,
-        &receipt,
-        |p| {
-            p.headers[0].committee = p.headers[0].next_committee;
-            resign(chain, p);
-        },
-    );
+    list.change("header-names-another-committee", OtherCommittee, &receipt, |p| {
+        p.headers[0].committee = p.headers[0].next_committee;
+        resign(chain, p);
+    });
     list.change("root-of-another-height", State, &list.value(), |p| {
         p.headers[0] = chain.headers[5].clone();
         resign(chain, p);
@@ -119,24 +104,16 @@ fn links(list: &mut List<'_>) {
 fn signers(list: &mut List<'_>) {
     let receipt = list.receipt();
     let chain = list.chain;
-    list.change("bitmap-empty", Signers, &receipt, |p| {
-        p.finalization.signers.clear()
-    });
-    list.change("bitmap-too-long", Signers, &receipt, |p| {
-        p.finalization.signers.push(0)
-    });
+    list.change("bitmap-empty", Signers, &receipt, |p| p.finalization.signers.clear());
+    list.change("bitmap-too-long", Signers, &receipt, |p| p.finalization.signers.push(0));
     list.change("bitmap-names-a-fifth-of-four", Signers, &receipt, |p| {
         p.finalization.signers[0] |= 1 << 4
     });
-    list.change("bitmap-names-one-more", Signers, &receipt, |p| {
-        p.finalization.signers[0] = 0b1111
-    });
+    list.change("bitmap-names-one-more", Signers, &receipt, |p| p.finalization.signers[0] = 0b1111);
     list.change("signature-missing", Signers, &receipt, |p| {
         p.finalization.signatures.pop();
     });
-    list.change("signature-added", Signers, &receipt, |p| {
-        p.finalization.signatures.push([1; 64])
-    });
+    list.change("signature-added", Signers, &receipt, |p| p.finalization.signatures.push([1; 64]));
     for signed in 0..3 {
         list.change(&format!("signed-by-{signed}-of-4"), Quorum, &receipt, |p| {
             let ranks: Vec<usize> = (0..signed).collect();
@@ -151,14 +128,9 @@ fn signers(list: &mut List<'_>) {
     list.change("signed-by-4-of-7", Quorum, &seventh, |p| {
         p.finalization = chain.certify(&p.headers[0], &[0, 2, 4, 6]);
     });
-    list.change(
-        "descendant-signed-by-2-of-4",
-        Quorum,
-        &list.descendant(),
-        |p| {
-            p.finalization = chain.certify(p.headers.last().unwrap(), &[1, 3]);
-        },
-    );
+    list.change("descendant-signed-by-2-of-4", Quorum, &list.descendant(), |p| {
+        p.finalization = chain.certify(p.headers.last().unwrap(), &[1, 3]);
+    });
 }
 
 fn signatures(list: &mut List<'_>) {
@@ -179,20 +151,12 @@ fn signatures(list: &mut List<'_>) {
         p.finalization.signatures[0] =
             signature(chain.committees[2].members[6].consensus, &message);
     });
-    list.change("bitmap-shifted", Signature, &receipt, |p| {
-        p.finalization.signers[0] = 0b0111
-    });
+    list.change("bitmap-shifted", Signature, &receipt, |p| p.finalization.signers[0] = 0b0111);
     list.change("signature-for-the-parent", Signature, &receipt, |p| {
-        p.finalization.signatures = chain
-            .certify(&chain.headers[5], &chain.quorum(0))
-            .signatures;
+        p.finalization.signatures = chain.certify(&chain.headers[5], &chain.quorum(0)).signatures;
     });
-    list.change("another-view", Signature, &receipt, |p| {
-        p.finalization.view += 1
-    });
-    list.change("another-parent-view", Signature, &receipt, |p| {
-        p.finalization.parent_view += 1
-    });
+    list.change("another-view", Signature, &receipt, |p| p.finalization.view += 1);
+    list.change("another-parent-view", Signature, &receipt, |p| p.finalization.parent_view += 1);
 }
 
 fn other_votes(list: &mut List<'_>) {
@@ -211,11 +175,7 @@ fn other_votes(list: &mut List<'_>) {
     for (name, suffix) in suffixes {
         list.change(name, Signature, &receipt, |p| {
             let other = Digest([3; 32]);
-            let id = if name == "vote-of-another-chain" {
-                &other
-            } else {
-                &p.chain_id
-            };
+            let id = if name == "vote-of-another-chain" { &other } else { &p.chain_id };
             let space = [namespace(id), suffix.to_vec()].concat();
             let honest = p.finalization.message(&p.chain_id, &payload);
             // The proposal comes after one byte of length and 47 of namespace.
@@ -223,43 +183,28 @@ fn other_votes(list: &mut List<'_>) {
             p.finalization.signatures = keys.iter().map(|k| signature(*k, &message)).collect();
         });
     }
-    list.change(
-        "signature-with-s-above-the-order",
-        Signature,
-        &receipt,
-        |p| {
-            // 2^252 + 27742317777372353535851937790883648493, little-endian.
-            let order: [u8; 32] = [
-                0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9,
-                0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
-            ];
-            let mut carry = 0;
-            for (byte, add) in p.finalization.signatures[0][32..].iter_mut().zip(order) {
-                let sum = u16::from(*byte) + u16::from(add) + carry;
-                (*byte, carry) = (sum as u8, sum >> 8);
-            }
-        },
-    );
-    list.change("finalization-of-another-epoch", Epoch, &receipt, |p| {
-        p.finalization.epoch = 1
+    list.change("signature-with-s-above-the-order", Signature, &receipt, |p| {
+        // 2^252 + 27742317777372353535851937790883648493, little-endian.
+        let order: [u8; 32] = [
+            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9,
+            0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+        ];
+        let mut carry = 0;
+        for (byte, add) in p.finalization.signatures[0][32..].iter_mut().zip(order) {
+            let sum = u16::from(*byte) + u16::from(add) + carry;
+            (*byte, carry) = (sum as u8, sum >> 8);
+        }
     });
+    list.change("finalization-of-another-epoch", Epoch, &receipt, |p| p.finalization.epoch = 1);
 }
 
 fn handovers(list: &mut List<'_>) {
     let chain = list.chain;
     let proof = chain.prove(Claim::State(chain.item(20, &kv("key-1"))), 20 + LAG, 0);
-    list.change("handover-missing", Epoch, &proof, |p| {
-        drop(p.handovers.pop())
-    });
-    list.change("first-handover-missing", Epoch, &proof, |p| {
-        drop(p.handovers.remove(0))
-    });
-    list.change("handovers-swapped", Epoch, &proof, |p| {
-        p.handovers.swap(0, 1)
-    });
-    list.change("handover-twice", Epoch, &proof, |p| {
-        p.handovers.insert(0, p.handovers[0].clone())
-    });
+    list.change("handover-missing", Epoch, &proof, |p| drop(p.handovers.pop()));
+    list.change("first-handover-missing", Epoch, &proof, |p| drop(p.handovers.remove(0)));
+    list.change("handovers-swapped", Epoch, &proof, |p| p.handovers.swap(0, 1));
+    list.change("handover-twice", Epoch, &proof, |p| p.handovers.insert(0, p.handovers[0].clone()));
     list.change("handover-to-strangers", Handover, &proof, |p| {
         p.handovers[0].committee.members.truncate(4);
     });
@@ -269,91 +214,43 @@ fn handovers(list: &mut List<'_>) {
     list.change("handover-to-unsorted-members", Handover, &proof, |p| {
         p.handovers[0].committee.members.reverse();
     });
-    list.change(
-        "handover-before-the-end-of-the-epoch",
-        Handover,
-        &proof,
-        |p| {
-            p.handovers[0].header = chain.headers[6].clone();
-            p.handovers[0].finalization = chain.certify(&chain.headers[6], &chain.quorum(0));
-        },
-    );
+    list.change("handover-before-the-end-of-the-epoch", Handover, &proof, |p| {
+        p.handovers[0].header = chain.headers[6].clone();
+        p.handovers[0].finalization = chain.certify(&chain.headers[6], &chain.quorum(0));
+    });
     list.change("handover-signed-by-two", Quorum, &proof, |p| {
         p.handovers[0].finalization = chain.certify(&p.handovers[0].header, &[0, 1]);
     });
-    list.change(
-        "handover-signed-by-the-next-committee",
-        Signature,
-        &proof,
-        |p| {
-            let next = &chain.committees[1];
-            let message = p.handovers[0]
-                .finalization
-                .message(&p.chain_id, &p.handovers[0].header.digest());
-            p.handovers[0].finalization.signatures = (0..3)
-                .map(|rank| signature(next.members[rank].consensus, &message))
-                .collect();
-        },
-    );
-    let claim = Claim::Handover {
-        committee: chain.committees[1].clone(),
-    };
+    list.change("handover-signed-by-the-next-committee", Signature, &proof, |p| {
+        let next = &chain.committees[1];
+        let message =
+            p.handovers[0].finalization.message(&p.chain_id, &p.handovers[0].header.digest());
+        p.handovers[0].finalization.signatures =
+            (0..3).map(|rank| signature(next.members[rank].consensus, &message)).collect();
+    });
+    let claim = Claim::Handover { committee: chain.committees[1].clone() };
     let handover = chain.prove(claim, EPOCH - 1, 0);
     list.change("claimed-handover-to-strangers", Handover, &handover, |p| {
-        let Claim::Handover { committee } = &mut p.claim else {
-            unreachable!()
-        };
+        let Claim::Handover { committee } = &mut p.claim else { unreachable!() };
         committee.members.pop();
     });
-    list.change(
-        "claimed-handover-before-the-end-of-the-epoch",
-        Handover,
-        &handover,
-        |p| {
-            p.headers[0] = chain.headers[5].clone();
-            p.finalization = chain.certify(&p.headers[0], &chain.quorum(0));
-        },
-    );
+    list.change("claimed-handover-before-the-end-of-the-epoch", Handover, &handover, |p| {
+        p.headers[0] = chain.headers[5].clone();
+        p.finalization = chain.certify(&p.headers[0], &chain.quorum(0));
+    });
 }
 
 fn anchors(list: &mut List<'_>) {
     let receipt = list.receipt();
     let bytes = receipt.encode();
-    list.change("chain-id-changed", OtherChain, &receipt, |p| {
-        p.chain_id = Digest([1; 32])
-    });
-    list.under(
-        "other-chain",
-        "trust-in-another-chain",
-        OtherChain,
-        bytes.clone(),
-    );
-    list.change("anchor-epoch-1", AnchorEpoch, &receipt, |p| {
-        p.anchor_epoch = 1
-    });
-    list.under(
-        "epoch-1",
-        "trust-from-a-later-epoch",
-        AnchorEpoch,
-        bytes.clone(),
-    );
-    list.under(
-        "pinned-fork",
-        "another-block-at-the-pinned-height",
-        Pinned,
-        bytes,
-    );
-    let early = list
-        .chain
-        .prove(list.chain.receipt(2, 0, true), 3, 0)
-        .encode();
+    list.change("chain-id-changed", OtherChain, &receipt, |p| p.chain_id = Digest([1; 32]));
+    list.under("other-chain", "trust-in-another-chain", OtherChain, bytes.clone());
+    list.change("anchor-epoch-1", AnchorEpoch, &receipt, |p| p.anchor_epoch = 1);
+    list.under("epoch-1", "trust-from-a-later-epoch", AnchorEpoch, bytes.clone());
+    list.under("pinned-fork", "another-block-at-the-pinned-height", Pinned, bytes);
+    let early = list.chain.prove(list.chain.receipt(2, 0, true), 3, 0).encode();
     list.under("pinned", "below-the-pinned-height", Stale, early);
     let mut old = list.receipt();
     old.anchor_epoch = 1;
-    list.under(
-        "epoch-1",
-        "epoch-0-under-trust-in-epoch-1",
-        Epoch,
-        old.encode(),
-    );
+    list.under("epoch-1", "epoch-0-under-trust-in-epoch-1", Epoch, old.encode());
 }
