@@ -87,11 +87,7 @@ pub async fn copy(
     let found = source.resolve().await?;
     if found.digest != *root {
         let what = format!("the image at {}", source.shown());
-        return Err(ImageError::Differs {
-            what,
-            expected: root.clone(),
-            found: found.digest,
-        });
+        return Err(ImageError::Differs { what, expected: root.clone(), found: found.digest });
     }
     let description = describe_from(source, found).await?;
     if let Some(absent) = description.absent.first() {
@@ -110,46 +106,19 @@ pub async fn copy(
     }
     let level = options.level.max(Level::L3);
     let keep = Arc::clone(&stage);
-    let hashed = hash(
-        source,
-        &description,
-        level,
-        options.max_unpacked,
-        &meter,
-        keep,
-    )
-    .await?;
+    let hashed = hash(source, &description, level, options.max_unpacked, &meter, keep).await?;
     let documents: u64 = description.documents().map(|part| part.size).sum();
     let place = target.name_it(stage, &description, options).await?;
-    Ok(Copied {
-        description,
-        bytes_hashed: hashed + documents,
-        place,
-    })
+    Ok(Copied { description, bytes_hashed: hashed + documents, place })
 }
 
 /// A target that is known to be usable, so that nothing is fetched in vain.
 enum Prepared {
-    Layout {
-        dir: PathBuf,
-        tag: Option<String>,
-    },
-    OciArchive {
-        file: PathBuf,
-        tag: Option<String>,
-    },
-    DockerArchive {
-        file: PathBuf,
-        name: Option<RegistryName>,
-    },
-    Engine {
-        engine: engine::Engine,
-        name: RegistryName,
-    },
-    Skopeo {
-        program: PathBuf,
-        name: RegistryName,
-    },
+    Layout { dir: PathBuf, tag: Option<String> },
+    OciArchive { file: PathBuf, tag: Option<String> },
+    DockerArchive { file: PathBuf, name: Option<RegistryName> },
+    Engine { engine: engine::Engine, name: RegistryName },
+    Skopeo { program: PathBuf, name: RegistryName },
 }
 
 fn prepare(target: &Target, options: &CopyOptions) -> Result<Prepared, ImageError> {
@@ -166,32 +135,21 @@ fn prepare(target: &Target, options: &CopyOptions) -> Result<Prepared, ImageErro
         Target::Place(ImageRef::Registry(_)) => usage("a registry is pushed to, not copied to"),
         Target::Place(ImageRef::OciDir { dir, tag }) => {
             place::usable_layout(dir)?;
-            Ok(Prepared::Layout {
-                dir: dir.clone(),
-                tag: tag.clone(),
-            })
+            Ok(Prepared::Layout { dir: dir.clone(), tag: tag.clone() })
         }
-        Target::Place(ImageRef::OciArchive { file, tag }) => Ok(Prepared::OciArchive {
-            file: file.clone(),
-            tag: tag.clone(),
-        }),
+        Target::Place(ImageRef::OciArchive { file, tag }) => {
+            Ok(Prepared::OciArchive { file: file.clone(), tag: tag.clone() })
+        }
         Target::Place(ImageRef::DockerArchive { file, name }) => {
             let name = name.clone().or_else(|| options.name.clone());
-            Ok(Prepared::DockerArchive {
-                file: file.clone(),
-                name,
-            })
+            Ok(Prepared::DockerArchive { file: file.clone(), name })
         }
-        Target::Place(ImageRef::DockerDaemon(name)) => Ok(Prepared::Engine {
-            engine: docker()?,
-            name: named(name)?,
-        }),
+        Target::Place(ImageRef::DockerDaemon(name)) => {
+            Ok(Prepared::Engine { engine: docker()?, name: named(name)? })
+        }
         Target::Place(ImageRef::ContainersStorage(name)) => storage(named(name)?, options),
         Target::LocalEngine(name) => match docker() {
-            Ok(engine) => Ok(Prepared::Engine {
-                engine,
-                name: name.tagged(),
-            }),
+            Ok(engine) => Ok(Prepared::Engine { engine, name: name.tagged() }),
             Err(missing) => storage(name.tagged(), options).map_err(|other| {
                 ImageError::Environment(format!("no local engine was found: {missing}; {other}"))
             }),
@@ -213,10 +171,9 @@ impl Prepared {
     /// Makes sure an engine answers before anything is fetched for it.
     async fn reached(self) -> Result<Self, ImageError> {
         match self {
-            Self::Engine { engine, name } => Ok(Self::Engine {
-                engine: engine.negotiated().await?,
-                name,
-            }),
+            Self::Engine { engine, name } => {
+                Ok(Self::Engine { engine: engine.negotiated().await?, name })
+            }
             other => Ok(other),
         }
     }
@@ -243,31 +200,20 @@ impl Prepared {
         let root = description.root.clone();
         match self {
             Self::Layout { dir, tag } => {
-                let shown = ImageRef::OciDir {
-                    dir: dir.clone(),
-                    tag: tag.clone(),
-                }
-                .to_string();
+                let shown = ImageRef::OciDir { dir: dir.clone(), tag: tag.clone() }.to_string();
                 blocking(move || place::into_layout(&stage, &dir, &root, tag.as_deref())).await?;
                 Ok(shown)
             }
             Self::OciArchive { file, tag } => {
-                let shown = ImageRef::OciArchive {
-                    file: file.clone(),
-                    tag: tag.clone(),
-                }
-                .to_string();
+                let shown =
+                    ImageRef::OciArchive { file: file.clone(), tag: tag.clone() }.to_string();
                 blocking(move || place::into_oci_archive(&stage, &file, &root, tag.as_deref()))
                     .await?;
                 Ok(shown)
             }
             Self::DockerArchive { file, name } => {
                 let image = local_image(description)?.clone();
-                let shown = ImageRef::DockerArchive {
-                    file: file.clone(),
-                    name: None,
-                }
-                .to_string();
+                let shown = ImageRef::DockerArchive { file: file.clone(), name: None }.to_string();
                 let limit = options.max_unpacked;
                 blocking(move || {
                     place::into_docker_archive(&stage, &file, &image, name.as_ref(), limit)
@@ -305,13 +251,10 @@ fn local_image(description: &Description) -> Result<&PlatformImage, ImageError> 
     };
     match images.as_slice() {
         [only] => Ok(only),
-        images => images
-            .iter()
-            .find(fits)
-            .ok_or_else(|| ImageError::NotFound {
-                what: format!("an image for linux/{architecture}"),
-                place: description.root.digest.to_string(),
-            }),
+        images => images.iter().find(fits).ok_or_else(|| ImageError::NotFound {
+            what: format!("an image for linux/{architecture}"),
+            place: description.root.digest.to_string(),
+        }),
     }
 }
 

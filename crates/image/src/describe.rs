@@ -69,22 +69,14 @@ impl Description {
 
     /// Root, indexes and manifests.
     pub(crate) fn documents(&self) -> impl Iterator<Item = &Descriptor> {
-        std::iter::once(&self.root)
-            .chain(&self.indexes)
-            .chain(self.children())
+        std::iter::once(&self.root).chain(&self.indexes).chain(self.children())
     }
 
     /// Manifests of all kinds, unless the root is the only one.
     pub(crate) fn children(&self) -> impl Iterator<Item = &Descriptor> {
         let platforms = self.platforms.iter().map(|image| &image.manifest);
-        let attached = self
-            .attestations
-            .iter()
-            .chain(&self.artifacts)
-            .map(|part| &part.manifest);
-        platforms
-            .chain(attached)
-            .filter(|manifest| manifest.digest != self.root.digest)
+        let attached = self.attestations.iter().chain(&self.artifacts).map(|part| &part.manifest);
+        platforms.chain(attached).filter(|manifest| manifest.digest != self.root.digest)
     }
 }
 
@@ -111,10 +103,7 @@ impl Expected {
     /// Only the root is known.
     #[must_use]
     pub fn root(root: Digest) -> Self {
-        Self {
-            root,
-            platforms: Vec::new(),
-        }
+        Self { root, platforms: Vec::new() }
     }
 }
 
@@ -201,13 +190,7 @@ pub async fn check(
     if options.level == Level::L1 && !repacked {
         let bytes_hashed = root.bytes.len() as u64;
         let (found, absent) = (root.digest, Vec::new());
-        return Ok(Checked {
-            level: Level::L1,
-            found,
-            repacked,
-            bytes_hashed,
-            absent,
-        });
+        return Ok(Checked { level: Level::L1, found, repacked, bytes_hashed, absent });
     }
     let found = root.digest.clone();
     let description = walk(source, root).await?;
@@ -216,22 +199,10 @@ pub async fn check(
     }
     let level = if repacked { Level::L4 } else { options.level };
     let documents = documents_bytes(&description);
-    let hashed = hash(
-        source,
-        &description,
-        level,
-        options.max_unpacked,
-        &meter,
-        Arc::new(HashOnly),
-    );
+    let hashed =
+        hash(source, &description, level, options.max_unpacked, &meter, Arc::new(HashOnly));
     let bytes_hashed = hashed.await? + documents;
-    Ok(Checked {
-        level,
-        found,
-        repacked,
-        bytes_hashed,
-        absent: description.absent,
-    })
+    Ok(Checked { level, found, repacked, bytes_hashed, absent: description.absent })
 }
 
 /// Documents and, below L3, configurations: what walking alone has hashed.
@@ -249,11 +220,7 @@ pub(crate) async fn hash(
     keep: Arc<dyn Keep>,
 ) -> Result<u64, ImageError> {
     if level < Level::L3 {
-        return Ok(description
-            .platforms
-            .iter()
-            .map(|image| image.config.size)
-            .sum());
+        return Ok(description.platforms.iter().map(|image| image.config.size).sum());
     }
     let jobs = jobs(description, level)?;
     meter.expect(jobs.bytes());
@@ -266,31 +233,18 @@ pub(crate) async fn hash(
 fn jobs(description: &Description, level: Level) -> Result<Jobs, ImageError> {
     let mut jobs = Jobs::default();
     for image in &description.platforms {
-        jobs.add(Job {
-            descriptor: image.config.clone(),
-            unpack: None,
-        })?;
+        jobs.add(Job { descriptor: image.config.clone(), unpack: None })?;
         for (layer, diff_id) in image.layers.iter().zip(&image.diff_ids) {
             let unpack = match level {
                 Level::L4 => Some((layer_packing(layer)?, diff_id.clone())),
                 _ => None,
             };
-            jobs.add(Job {
-                descriptor: layer.clone(),
-                unpack,
-            })?;
+            jobs.add(Job { descriptor: layer.clone(), unpack })?;
         }
     }
-    for part in description
-        .attestations
-        .iter()
-        .chain(&description.artifacts)
-    {
+    for part in description.attestations.iter().chain(&description.artifacts) {
         for blob in std::iter::once(&part.config).chain(&part.blobs) {
-            jobs.add(Job {
-                descriptor: blob.clone(),
-                unpack: None,
-            })?;
+            jobs.add(Job { descriptor: blob.clone(), unpack: None })?;
         }
     }
     Ok(jobs)
@@ -300,16 +254,12 @@ fn layer_packing(layer: &Descriptor) -> Result<crate::unpack::Packing, ImageErro
     let refuse = |why: String| {
         let digest = layer.digest.clone();
         let cause = Malformed::Compression { digest, why };
-        ImageError::Malformed {
-            what: "the image at level L4".to_owned(),
-            cause,
-        }
+        ImageError::Malformed { what: "the image at level L4".to_owned(), cause }
     };
     match packing(&layer.media_type) {
-        Ok(crate::unpack::Packing::Opaque) => Err(refuse(format!(
-            "its media type {} is not a layer's",
-            layer.media_type
-        ))),
+        Ok(crate::unpack::Packing::Opaque) => {
+            Err(refuse(format!("its media type {} is not a layer's", layer.media_type)))
+        }
         Ok(packing) => Ok(packing),
         Err(why) => Err(refuse(why)),
     }
@@ -321,18 +271,12 @@ fn recognise(
     description: &Description,
     expected: &Expected,
 ) -> Result<(), ImageError> {
-    let other = |why: String| ImageError::Other {
-        place: source.shown().to_owned(),
-        why,
-    };
+    let other = |why: String| ImageError::Other { place: source.shown().to_owned(), why };
     if description.platforms.is_empty() {
         return Err(other("it holds no image of any platform".to_owned()));
     }
     if let Some(part) = description.artifacts.first() {
-        return Err(other(format!(
-            "the manifest {} is not recorded",
-            part.manifest.digest
-        )));
+        return Err(other(format!("the manifest {} is not recorded", part.manifest.digest)));
     }
     for image in &description.platforms {
         let known = expected.platforms.iter().any(|platform| {

@@ -115,9 +115,7 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let (name, hex) = text
-            .split_once(':')
-            .ok_or_else(|| DigestError::Form(printable(text)))?;
+        let (name, hex) = text.split_once(':').ok_or_else(|| DigestError::Form(printable(text)))?;
         let algorithm = match name {
             "sha256" => Algorithm::Sha256,
             "sha512" => Algorithm::Sha512,
@@ -125,22 +123,12 @@ impl FromStr for Digest {
         };
         if hex.len() != algorithm.hex_len() {
             let (algorithm, expected) = (algorithm.name(), algorithm.hex_len());
-            return Err(DigestError::Length {
-                algorithm,
-                expected,
-                found: hex.len(),
-            });
+            return Err(DigestError::Length { algorithm, expected, found: hex.len() });
         }
-        if !hex
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        {
+        if !hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(DigestError::Hex);
         }
-        Ok(Self {
-            algorithm,
-            hex: hex.to_owned(),
-        })
+        Ok(Self { algorithm, hex: hex.to_owned() })
     }
 }
 
@@ -176,14 +164,12 @@ impl Hasher {
     #[must_use]
     pub fn finish(self) -> Digest {
         match self.0 {
-            Inner::Sha256(state) => Digest {
-                algorithm: Algorithm::Sha256,
-                hex: hex::encode(state.finalize()),
-            },
-            Inner::Sha512(state) => Digest {
-                algorithm: Algorithm::Sha512,
-                hex: hex::encode(state.finalize()),
-            },
+            Inner::Sha256(state) => {
+                Digest { algorithm: Algorithm::Sha256, hex: hex::encode(state.finalize()) }
+            }
+            Inner::Sha512(state) => {
+                Digest { algorithm: Algorithm::Sha512, hex: hex::encode(state.finalize()) }
+            }
         }
     }
 }

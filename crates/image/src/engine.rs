@@ -5,12 +5,14 @@ mod load;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 use crate::archive::Store;
 use crate::error::ImageError;
+use crate::hashing::Progress;
 use crate::reference::EngineName;
 use crate::source::SourceOptions;
 
@@ -41,10 +43,7 @@ pub(crate) fn docker(options: &EngineOptions, idle: Duration) -> Result<Engine, 
     if let Some(host) = &options.docker_host {
         return connect(host, "docker", idle);
     }
-    if let Some(host) = std::env::var("DOCKER_HOST")
-        .ok()
-        .filter(|host| !host.is_empty())
-    {
+    if let Some(host) = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()) {
         let tls = std::env::var_os("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty());
         if tls && !host.starts_with("unix://") {
             let why = "DOCKER_TLS_VERIFY is set, and TLS to an engine is not supported: forward its socket instead";
@@ -64,11 +63,11 @@ pub(crate) fn docker(options: &EngineOptions, idle: Duration) -> Result<Engine, 
 
 /// Podman's API, if its socket is there.
 pub(crate) fn podman(options: &EngineOptions, idle: Duration) -> Result<Engine, ImageError> {
-    if let Some(host) = options.podman_host.clone().or_else(|| {
-        std::env::var("CONTAINER_HOST")
-            .ok()
-            .filter(|host| !host.is_empty())
-    }) {
+    if let Some(host) = options
+        .podman_host
+        .clone()
+        .or_else(|| std::env::var("CONTAINER_HOST").ok().filter(|host| !host.is_empty()))
+    {
         return connect(&host, "podman", idle);
     }
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
@@ -96,18 +95,12 @@ fn connect(host: &str, name: &str, idle: Duration) -> Result<Engine, ImageError>
         }
         _ => {
             let why = "its address must start with unix://, tcp:// or http://";
-            return Err(ImageError::Environment(format!(
-                "{shown} cannot be used: {why}"
-            )));
+            return Err(ImageError::Environment(format!("{shown} cannot be used: {why}")));
         }
     };
     let docker = connected
         .map_err(|error| ImageError::Environment(format!("{shown} is not there: {error}")))?;
-    Ok(Engine {
-        docker,
-        shown,
-        idle,
-    })
+    Ok(Engine { docker, shown, idle })
 }
 
 /// Opens an image of podman's storage: through the API, or else by letting skopeo write it to a temporary archive.
@@ -117,9 +110,10 @@ fn connect(host: &str, name: &str, idle: Duration) -> Result<Engine, ImageError>
 pub(crate) async fn containers_storage(
     name: &EngineName,
     options: &SourceOptions,
+    progress: &Arc<dyn Progress>,
 ) -> Result<Store, ImageError> {
     let missing = match podman(&options.engine, options.registry.idle) {
-        Ok(engine) => return engine.export(name, options).await,
+        Ok(engine) => return engine.export(name, options, progress).await,
         Err(error) => error,
     };
     let Some(skopeo) = find_tool("skopeo") else {
@@ -133,10 +127,7 @@ pub(crate) async fn containers_storage(
     copied.map_err(|error| match error {
         // skopeo has one exit code for everything; this is how containers/storage says that it has no such image.
         ImageError::Environment(said) if said.contains("does not resolve to an image") => {
-            ImageError::NotFound {
-                what: name.to_string(),
-                place: "containers-storage".to_owned(),
-            }
+            ImageError::NotFound { what: name.to_string(), place: "containers-storage".to_owned() }
         }
         error => error,
     })?;
@@ -155,15 +146,12 @@ pub(crate) fn no_storage(missing: &ImageError) -> ImageError {
 /// Finds a program on `PATH`.
 pub(crate) fn find_tool(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|dir| dir.join(name))
-        .find(|file| is_program(file))
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| is_program(file))
 }
 
 fn is_program(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    file.metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Runs a tool to its end; it is ended if we are.
@@ -171,11 +159,7 @@ fn is_program(file: &Path) -> bool {
 /// # Errors
 /// `Environment` with its (escaped) complaint if it fails.
 pub(crate) async fn run_tool(program: &Path, arguments: &[&str]) -> Result<(), ImageError> {
-    let name = program
-        .file_name()
-        .and_then(OsStr::to_str)
-        .unwrap_or("the tool")
-        .to_owned();
+    let name = program.file_name().and_then(OsStr::to_str).unwrap_or("the tool").to_owned();
     let output = tokio::process::Command::new(program)
         .args(arguments)
         .stdin(std::process::Stdio::null())

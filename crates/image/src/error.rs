@@ -191,9 +191,6 @@ impl ImageError {
     }
 
     pub(crate) fn container(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::Malformed {
-            what: what.into(),
-            cause: Malformed::Container(why.into()),
-        }
+        Self::Malformed { what: what.into(), cause: Malformed::Container(why.into()) }
     }
 }

@@ -30,11 +30,7 @@ pub fn reference(bytes: &[u8]) {
     };
     if let Ok(name) = text.parse::<ImageRef>() {
         let again = name.to_string().parse::<ImageRef>();
-        assert_eq!(
-            again.as_ref(),
-            Ok(&name),
-            "the canonical form of a name must mean the name"
-        );
+        assert_eq!(again.as_ref(), Ok(&name), "the canonical form of a name must mean the name");
     }
 }
 

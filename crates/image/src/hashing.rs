@@ -91,22 +91,14 @@ impl Jobs {
         if first != second {
             let digest = job.descriptor.digest;
             let what = "the image".to_owned();
-            let cause = Malformed::SizesDiffer {
-                digest,
-                first,
-                second,
-            };
+            let cause = Malformed::SizesDiffer { digest, first, second };
             return Err(ImageError::Malformed { what, cause });
         }
         match (&known.unpack, &job.unpack) {
             (Some((_, expected)), Some((_, found))) if expected != found => {
                 let what = format!("diff ID of layer {}", job.descriptor.digest);
                 let (expected, found) = (expected.clone(), found.clone());
-                Err(ImageError::Differs {
-                    what,
-                    expected,
-                    found,
-                })
+                Err(ImageError::Differs { what, expected, found })
             }
             (None, Some(_)) => {
                 known.unpack = job.unpack;
@@ -229,21 +221,12 @@ impl Work {
         };
         match self.source.blob(&job.descriptor).await? {
             Blob::Passed(file) => self.passed(&job, &file),
-            Blob::File {
-                file,
-                path,
-                offset,
-                size,
-            } => {
+            Blob::File { file, path, offset, size } => {
                 let place = self.source.shown();
                 if size != job.descriptor.size {
                     let (expected, found) = (job.descriptor.size, size);
                     let what = format!("{} in {place}", job.descriptor.digest);
-                    return Err(ImageError::Size {
-                        what,
-                        expected,
-                        found,
-                    });
+                    return Err(ImageError::Size { what, expected, found });
                 }
                 let sink = BlobSink::new(&job, place, &self.budget, keep.open(&job.descriptor)?);
                 let (meter, cancelled) = (Arc::clone(&self.meter), Arc::clone(&self.cancelled));
@@ -278,19 +261,11 @@ impl Work {
         let what = || format!("{} in {}", job.descriptor.digest, self.source.shown());
         if file.size != job.descriptor.size {
             let (expected, found) = (job.descriptor.size, file.size);
-            return Err(ImageError::Size {
-                what: what(),
-                expected,
-                found,
-            });
+            return Err(ImageError::Size { what: what(), expected, found });
         }
         if file.digest != job.descriptor.digest {
             let (expected, found) = (job.descriptor.digest.clone(), file.digest.clone());
-            return Err(ImageError::Differs {
-                what: what(),
-                expected,
-                found,
-            });
+            return Err(ImageError::Differs { what: what(), expected, found });
         }
         if let Some((packing, expected)) = &job.unpack {
             let refuse = |why: String| {
@@ -306,11 +281,7 @@ impl Work {
             let found = file.unpacked.clone().map_err(refuse)?;
             if found != *expected {
                 let what = format!("diff ID of layer {}", what());
-                return Err(ImageError::Differs {
-                    what,
-                    expected: expected.clone(),
-                    found,
-                });
+                return Err(ImageError::Differs { what, expected: expected.clone(), found });
             }
         }
         self.meter.advance(file.size);
@@ -327,18 +298,14 @@ fn hash_file(
     meter: &Meter,
     cancelled: &AtomicBool,
 ) -> Result<(), ImageError> {
-    let length = usize::try_from(size)
-        .unwrap_or(usize::MAX)
-        .clamp(1, READ_BUFFER_BYTES);
+    let length = usize::try_from(size).unwrap_or(usize::MAX).clamp(1, READ_BUFFER_BYTES);
     let mut buffer = vec![0; length];
     let mut at = 0;
     while at < size {
         if cancelled.load(Ordering::Relaxed) {
             return Err(shutting_down());
         }
-        let want = usize::try_from(size - at)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
+        let want = usize::try_from(size - at).unwrap_or(usize::MAX).min(buffer.len());
         std::os::unix::fs::FileExt::read_exact_at(file, &mut buffer[..want], offset + at)
             .map_err(ImageError::file(&path, "read"))?;
         sink.write(&buffer[..want])?;

@@ -33,10 +33,7 @@ pub(crate) struct Object(pub(crate) BTreeMap<String, Value>);
 pub(crate) fn parse_object(bytes: &[u8]) -> Result<Object, Malformed> {
     match parse(bytes)? {
         Value::Object(object) => Ok(object),
-        _ => Err(Malformed::WrongType {
-            field: "document".to_owned(),
-            expected: "an object",
-        }),
+        _ => Err(Malformed::WrongType { field: "document".to_owned(), expected: "an object" }),
     }
 }
 
@@ -47,22 +44,14 @@ pub(crate) fn parse_object(bytes: &[u8]) -> Result<Object, Malformed> {
 /// `TooManyValues`; `Json` for any other fault of syntax, trailing bytes included.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Malformed> {
     if bytes.len() > MAX_DOCUMENT_BYTES {
-        return Err(Malformed::TooLarge {
-            limit: MAX_DOCUMENT_BYTES,
-        });
+        return Err(Malformed::TooLarge { limit: MAX_DOCUMENT_BYTES });
     }
     check_encoding(bytes)?;
-    let mut state = State {
-        values: 0,
-        fault: None,
-    };
+    let mut state = State { values: 0, fault: None };
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Seed {
-        state: &mut state,
-        depth: 0,
-    }
-    .deserialize(&mut reader)
-    .and_then(|value| reader.end().map(|()| value));
+    let value = Seed { state: &mut state, depth: 0 }
+        .deserialize(&mut reader)
+        .and_then(|value| reader.end().map(|()| value));
     match (value, state.fault) {
         (_, Some(fault)) => Err(fault),
         (Err(error), None) => Err(Malformed::Json(error)),
@@ -109,14 +98,10 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     fn deserialize<D: serde::Deserializer<'de>>(mut self, reader: D) -> Result<Value, D::Error> {
         self.state.values += 1;
         if self.state.values > MAX_JSON_VALUES {
-            return Err(self.fail(Malformed::TooManyValues {
-                limit: MAX_JSON_VALUES,
-            }));
+            return Err(self.fail(Malformed::TooManyValues { limit: MAX_JSON_VALUES }));
         }
         if self.depth > MAX_JSON_DEPTH {
-            return Err(self.fail(Malformed::TooDeep {
-                limit: MAX_JSON_DEPTH,
-            }));
+            return Err(self.fail(Malformed::TooDeep { limit: MAX_JSON_DEPTH }));
         }
         reader.deserialize_any(self)
     }
@@ -159,10 +144,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
-        while let Some(value) = items.next_element_seed(Seed {
-            state: &mut *self.state,
-            depth: self.depth + 1,
-        })? {
+        while let Some(value) =
+            items.next_element_seed(Seed { state: &mut *self.state, depth: self.depth + 1 })?
+        {
             array.push(value);
         }
         Ok(Value::Array(array))
@@ -172,15 +156,11 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let mut object = BTreeMap::new();
         while let Some(key) = entries.next_key::<String>()? {
             if object.contains_key(&key) {
-                let error: A::Error = self.fail(Malformed::DuplicateKey {
-                    key: printable(&key),
-                });
+                let error: A::Error = self.fail(Malformed::DuplicateKey { key: printable(&key) });
                 return Err(A::Error::custom(error));
             }
-            let value = entries.next_value_seed(Seed {
-                state: &mut *self.state,
-                depth: self.depth + 1,
-            })?;
+            let value =
+                entries.next_value_seed(Seed { state: &mut *self.state, depth: self.depth + 1 })?;
             object.insert(key, value);
         }
         Ok(Value::Object(Object(object)))
@@ -194,10 +174,7 @@ impl Object {
             let folded = fold(key);
             for field in known {
                 if key != field && folded == fold(field) {
-                    return Err(Malformed::KeyVariant {
-                        key: printable(key),
-                        known: field,
-                    });
+                    return Err(Malformed::KeyVariant { key: printable(key), known: field });
                 }
             }
         }

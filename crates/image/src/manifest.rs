@@ -39,10 +39,7 @@ const SCHEMA1: [&str; 2] = [
 /// Whether a media type names a manifest or an index, the documents that are parsed here.
 #[must_use]
 pub fn is_document(media_type: &str) -> bool {
-    matches!(
-        media_type,
-        OCI_MANIFEST | OCI_INDEX | DOCKER_MANIFEST | DOCKER_LIST
-    )
+    matches!(media_type, OCI_MANIFEST | OCI_INDEX | DOCKER_MANIFEST | DOCKER_LIST)
 }
 
 /// Whether a media type names an index or a manifest list.
@@ -115,9 +112,7 @@ impl Descriptor {
     /// Whether BuildKit marked it as an attestation about another child (`vnd.docker.reference.type`).
     #[must_use]
     pub fn is_attestation(&self) -> bool {
-        self.annotations
-            .get("vnd.docker.reference.type")
-            .map(String::as_str)
+        self.annotations.get("vnd.docker.reference.type").map(String::as_str)
             == Some("attestation-manifest")
     }
 }
@@ -195,9 +190,7 @@ fn refuse_media_type(media_type: &str) -> Result<(), Malformed> {
         return Err(Malformed::Schema1);
     }
     if !is_document(media_type) {
-        return Err(Malformed::UnknownMediaType {
-            found: crate::printable(media_type),
-        });
+        return Err(Malformed::UnknownMediaType { found: crate::printable(media_type) });
     }
     Ok(())
 }
@@ -251,20 +244,11 @@ fn document_type(object: &Object, expected: Option<&str>) -> Result<String, Malf
     };
     // Docker's two types require the field (schema2.md); without it the bytes mean something else to an OCI parser.
     if own.is_none() && matches!(media_type, DOCKER_MANIFEST | DOCKER_LIST) {
-        return Err(Malformed::Missing {
-            field: "mediaType".to_owned(),
-        });
+        return Err(Malformed::Missing { field: "mediaType".to_owned() });
     }
     if is_index(media_type) == has_manifest_part && (has_manifest_part || has_index_part) {
-        let shape = if has_index_part {
-            "an index"
-        } else {
-            "a manifest"
-        };
-        return Err(Malformed::Shape {
-            media_type: media_type.to_owned(),
-            shape,
-        });
+        let shape = if has_index_part { "an index" } else { "a manifest" };
+        return Err(Malformed::Shape { media_type: media_type.to_owned(), shape });
     }
     Ok(media_type.to_owned())
 }
@@ -274,29 +258,19 @@ fn parse_manifest(object: &Object) -> Result<Manifest, Malformed> {
     let config = fields.descriptor("config")?;
     let layers = fields.array("layers")?;
     if layers.len() > MAX_LAYERS {
-        return Err(Malformed::TooManyLayers {
-            found: layers.len(),
-            limit: MAX_LAYERS,
-        });
+        return Err(Malformed::TooManyLayers { found: layers.len(), limit: MAX_LAYERS });
     }
     let layers = fields.descriptors("layers", layers)?;
     check_common(&fields)?;
     let subject = fields.optional_descriptor("subject")?;
-    Ok(Manifest {
-        config,
-        layers,
-        subject,
-    })
+    Ok(Manifest { config, layers, subject })
 }
 
 fn parse_index(object: &Object) -> Result<Index, Malformed> {
     let fields = Fields::root(object);
     let manifests = fields.array("manifests")?;
     if manifests.len() > MAX_CHILDREN {
-        return Err(Malformed::TooManyChildren {
-            found: manifests.len(),
-            limit: MAX_CHILDREN,
-        });
+        return Err(Malformed::TooManyChildren { found: manifests.len(), limit: MAX_CHILDREN });
     }
     let manifests = fields.descriptors("manifests", manifests)?;
     check_common(&fields)?;
@@ -345,17 +319,11 @@ pub fn parse_config(bytes: &[u8]) -> Result<Config, Malformed> {
     let rootfs = fields.inside("rootfs", rootfs);
     if rootfs.string("type")? != "layers" {
         let field = "rootfs.type".to_owned();
-        return Err(Malformed::WrongType {
-            field,
-            expected: "the string `layers`",
-        });
+        return Err(Malformed::WrongType { field, expected: "the string `layers`" });
     }
     let diff_ids = rootfs.array("diff_ids")?;
     if diff_ids.len() > MAX_LAYERS {
-        return Err(Malformed::TooManyLayers {
-            found: diff_ids.len(),
-            limit: MAX_LAYERS,
-        });
+        return Err(Malformed::TooManyLayers { found: diff_ids.len(), limit: MAX_LAYERS });
     }
     let diff_ids = rootfs.digests("diff_ids", diff_ids)?;
     Ok(Config { platform, diff_ids })
@@ -365,10 +333,7 @@ fn check_history(fields: &Fields<'_>) -> Result<(), Malformed> {
     for (index, entry) in fields.optional_array("history")?.iter().enumerate() {
         if !matches!(entry, crate::json::Value::Object(_)) {
             let field = format!("history[{index}]");
-            return Err(Malformed::WrongType {
-                field,
-                expected: "an object",
-            });
+            return Err(Malformed::WrongType { field, expected: "an object" });
         }
     }
     Ok(())

@@ -119,9 +119,9 @@ impl FromStr for ImageRef {
                 Ok(Self::DockerArchive { file, name })
             }
             // No tag and no port starts with a slash: this was meant as a transport or an URL.
-            _ if rest.starts_with('/') && transport != "localhost" => Err(
-                ReferenceError::Transport(printable(&format!("{transport}:"))),
-            ),
+            _ if rest.starts_with('/') && transport != "localhost" => {
+                Err(ReferenceError::Transport(printable(&format!("{transport}:"))))
+            }
             _ => Ok(Self::Registry(text.parse()?)),
         }
     }
@@ -159,9 +159,7 @@ fn layout_name_ok(name: &str) -> bool {
     name.len() <= 255
         && edge(bytes.first())
         && edge(bytes.last())
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._:@/+".contains(byte))
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._:@/+".contains(byte))
 }
 
 impl FromStr for EngineName {

@@ -76,10 +76,7 @@ impl RegistryOptions {
     /// The same with other credentials.
     #[must_use]
     pub fn with_credentials(self, credentials: Credentials) -> Self {
-        Self {
-            credentials,
-            ..self
-        }
+        Self { credentials, ..self }
     }
 
     /// The same, trusting further certificates.
@@ -125,23 +122,13 @@ impl RegistryClient {
     /// # Errors
     /// `File` if the CA file cannot be used; `Unreachable` or `Stalled` if a loopback registry does not answer.
     pub async fn connect(registry: &str, options: &RegistryOptions) -> Result<Self, ImageError> {
-        let host = if registry == "docker.io" {
-            DOCKER_HUB_HOST
-        } else {
-            registry
-        };
+        let host = if registry == "docker.io" { DOCKER_HUB_HOST } else { registry };
         let network = Network::new(options)?;
         let scheme = if options.plain_http { "http" } else { "https" };
         let origin = origin(scheme, host)?;
         let session = Session::new(registry, options.credentials.clone());
         let registry = registry.to_owned();
-        let mut client = Self {
-            registry,
-            origin,
-            network,
-            session,
-            idle: options.idle,
-        };
+        let mut client = Self { registry, origin, network, session, idle: options.idle };
         // A named authority says that TLS is wanted.
         let open = !options.plain_http && options.ca_file.is_none();
         if open && net::is_loopback_name(&client.origin) {
@@ -169,10 +156,8 @@ impl RegistryClient {
 
     async fn ping(&self) -> Result<StatusCode, ImageError> {
         let url = self.url("");
-        let response = self
-            .network
-            .send(self.network.home()?.get(url), &self.registry, self.idle)
-            .await?;
+        let response =
+            self.network.send(self.network.home()?.get(url), &self.registry, self.idle).await?;
         Ok(response.status())
     }
 
@@ -201,19 +186,11 @@ impl RegistryClient {
         if let Some(expected) = name.digest()
             && found != *expected
         {
-            return Err(ImageError::Differs {
-                what,
-                expected: expected.clone(),
-                found,
-            });
+            return Err(ImageError::Differs { what, expected: expected.clone(), found });
         }
         let (_, media_type) =
             parse_document(&bytes, media_type.as_deref()).map_err(ImageError::malformed(what))?;
-        Ok(Resolved {
-            digest: found,
-            media_type,
-            bytes,
-        })
+        Ok(Resolved { digest: found, media_type, bytes })
     }
 
     pub(crate) async fn document(
@@ -222,22 +199,14 @@ impl RegistryClient {
         descriptor: &Descriptor,
     ) -> Result<Resolved, ImageError> {
         let selector = descriptor.digest.to_string();
-        let (bytes, media_type) = self
-            .manifest(name, &selector, Some(descriptor.size))
-            .await?;
+        let (bytes, media_type) = self.manifest(name, &selector, Some(descriptor.size)).await?;
         let found = Digest::of(descriptor.digest.algorithm(), &bytes);
         let resolved = Resolved::checked(descriptor, bytes, found, &name.repository())?;
         match media_type {
             Some(announced) if announced != descriptor.media_type => {
                 let own = descriptor.media_type.clone();
-                let cause = Malformed::MediaTypeDiffers {
-                    announced: printable(&announced),
-                    own,
-                };
-                Err(ImageError::Malformed {
-                    what: selector,
-                    cause,
-                })
+                let cause = Malformed::MediaTypeDiffers { announced: printable(&announced), own };
+                Err(ImageError::Malformed { what: selector, cause })
             }
             _ => Ok(resolved),
         }
@@ -252,28 +221,19 @@ impl RegistryClient {
         let what = format!("{selector} of {}", name.repository());
         let url = self.url(&format!("{}/manifests/{selector}", name.repo()));
         let call = Call::new(Method::GET, url, &what, pull_scope(name));
-        let call = Call {
-            accept: Some(ACCEPTED),
-            ..call
-        };
+        let call = Call { accept: Some(ACCEPTED), ..call };
         let response = self.send(call, Body::Empty).await?;
         let media_type = content_type(&response, &what)?;
-        let bytes = self
-            .read(response, &what, MAX_DOCUMENT_BYTES)
-            .await
-            .map_err(|error| match error {
+        let bytes =
+            self.read(response, &what, MAX_DOCUMENT_BYTES).await.map_err(|error| match error {
                 // A child that is longer than announced differs; a root that is too long is no manifest at all.
                 ImageError::TooLarge { .. } if size.is_none() => {
-                    let cause = Malformed::TooLarge {
-                        limit: MAX_DOCUMENT_BYTES,
-                    };
+                    let cause = Malformed::TooLarge { limit: MAX_DOCUMENT_BYTES };
                     ImageError::Malformed { what, cause }
                 }
-                ImageError::TooLarge { what, limit } => ImageError::Size {
-                    what,
-                    expected: size.unwrap_or_default(),
-                    found: limit + 1,
-                },
+                ImageError::TooLarge { what, limit } => {
+                    ImageError::Size { what, expected: size.unwrap_or_default(), found: limit + 1 }
+                }
                 error => error,
             })?;
         Ok((bytes, media_type))
@@ -286,9 +246,7 @@ impl RegistryClient {
     ) -> Result<Vec<u8>, ImageError> {
         let what = format!("{} in {}", descriptor.digest, name.repository());
         if descriptor.size > MAX_DOCUMENT_BYTES as u64 {
-            let cause = Malformed::TooLarge {
-                limit: MAX_DOCUMENT_BYTES,
-            };
+            let cause = Malformed::TooLarge { limit: MAX_DOCUMENT_BYTES };
             return Err(ImageError::Malformed { what, cause });
         }
         let mut stream = self.blob(name, descriptor).await?;
@@ -297,11 +255,7 @@ impl RegistryClient {
             bytes.extend_from_slice(&piece?);
             if bytes.len() as u64 > descriptor.size {
                 let (expected, found) = (descriptor.size, bytes.len() as u64);
-                return Err(ImageError::Size {
-                    what,
-                    expected,
-                    found,
-                });
+                return Err(ImageError::Size { what, expected, found });
             }
         }
         let found = Digest::of(descriptor.digest.algorithm(), &bytes);
@@ -341,10 +295,7 @@ impl RegistryClient {
         while let Some(piece) = stream.next().await {
             let piece = piece?;
             if bytes.len() + piece.len() > limit {
-                return Err(ImageError::TooLarge {
-                    what: what.to_owned(),
-                    limit: limit as u64,
-                });
+                return Err(ImageError::TooLarge { what: what.to_owned(), limit: limit as u64 });
             }
             bytes.extend_from_slice(&piece);
         }
@@ -353,19 +304,13 @@ impl RegistryClient {
 
     /// What a registry gives as the reason of a refusal (distribution spec, "Error Codes"), made safe to show.
     async fn explanation(&self, response: Response) -> String {
-        let bytes = self
-            .read(response, "an error answer", MAX_ANSWER_BYTES)
-            .await
-            .unwrap_or_default();
+        let bytes =
+            self.read(response, "an error answer", MAX_ANSWER_BYTES).await.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let parsed = crate::json::parse_object(&bytes).ok();
         let message = parsed.as_ref().and_then(challenge::error_message);
         let text = printable(message.as_deref().unwrap_or(&text).trim());
-        if text.is_empty() {
-            "no reason given".to_owned()
-        } else {
-            text
-        }
+        if text.is_empty() { "no reason given".to_owned() } else { text }
     }
 
     /// Whether the registry says it has a blob. Only ever used to save an upload.
@@ -416,25 +361,13 @@ fn content_type(response: &Response, what: &str) -> Result<Option<String>, Image
         return Ok(None);
     };
     let value = String::from_utf8_lossy(value.as_bytes());
-    let media_type = value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_owned();
-    let refuse = |cause| {
-        Err(ImageError::Malformed {
-            what: what.to_owned(),
-            cause,
-        })
-    };
+    let media_type = value.split(';').next().unwrap_or_default().trim().to_owned();
+    let refuse = |cause| Err(ImageError::Malformed { what: what.to_owned(), cause });
     if media_type.starts_with("application/vnd.docker.distribution.manifest.v1+") {
         return refuse(Malformed::Schema1);
     }
     if !is_document(&media_type) {
-        return refuse(Malformed::UnknownMediaType {
-            found: printable(&media_type),
-        });
+        return refuse(Malformed::UnknownMediaType { found: printable(&media_type) });
     }
     Ok(Some(media_type))
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -10,7 +11,7 @@ use crate::archive::{DockerArchive, Layout, PassedFile, Store};
 use crate::digest::Digest;
 use crate::engine::{self, EngineOptions};
 use crate::error::ImageError;
-use crate::hashing::Level;
+use crate::hashing::{Level, Progress, Silent};
 use crate::limits::{DEFAULT_MAX_UNPACKED, MAX_DOCUMENT_BYTES};
 use crate::manifest::{Descriptor, Malformed};
 use crate::reference::{ImageRef, RegistryName};
@@ -71,47 +72,26 @@ impl Resolved {
         let what = || format!("{} in {place}", descriptor.digest);
         if bytes.len() as u64 != descriptor.size {
             let (expected, found) = (descriptor.size, bytes.len() as u64);
-            return Err(ImageError::Size {
-                what: what(),
-                expected,
-                found,
-            });
+            return Err(ImageError::Size { what: what(), expected, found });
         }
         if found != descriptor.digest {
             let expected = descriptor.digest.clone();
-            return Err(ImageError::Differs {
-                what: what(),
-                expected,
-                found,
-            });
+            return Err(ImageError::Differs { what: what(), expected, found });
         }
-        Ok(Self {
-            digest: found,
-            media_type: descriptor.media_type.clone(),
-            bytes,
-        })
+        Ok(Self { digest: found, media_type: descriptor.media_type.clone(), bytes })
     }
 
     /// The descriptor of the document.
     #[must_use]
     pub fn descriptor(&self) -> Descriptor {
-        Descriptor::new(
-            &self.media_type,
-            self.digest.clone(),
-            self.bytes.len() as u64,
-        )
+        Descriptor::new(&self.media_type, self.digest.clone(), self.bytes.len() as u64)
     }
 }
 
 /// The bytes of a blob, not yet checked against anything.
 pub(crate) enum Blob {
     /// Part of a file.
-    File {
-        file: File,
-        path: PathBuf,
-        offset: u64,
-        size: u64,
-    },
+    File { file: File, path: PathBuf, offset: u64, size: u64 },
     /// From a network; bounded in time, not in length.
     Stream(BoxStream<'static, Result<Bytes, ImageError>>),
     /// It passed already: this is what was seen.
@@ -143,22 +123,28 @@ impl Source {
     /// `File`, `NotFound` and `Malformed` for files; `Environment` if there is no engine or tool for the transport; `Unreachable` and
     /// `Stalled` for registries and engines.
     pub async fn open(reference: &ImageRef, options: &SourceOptions) -> Result<Self, ImageError> {
+        Self::open_watched(reference, options, Arc::new(Silent)).await
+    }
+
+    /// The same, telling of progress: an engine's export streams past while it is opened.
+    ///
+    /// # Errors
+    /// As for [`Source::open`].
+    pub async fn open_watched(
+        reference: &ImageRef,
+        options: &SourceOptions,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self, ImageError> {
         let shown = reference.to_string();
         let place = match reference.clone() {
             ImageRef::Registry(name) => {
                 let client = RegistryClient::connect(name.registry(), &options.registry).await?;
-                Place::Registry {
-                    client: Box::new(client),
-                    name,
-                }
+                Place::Registry { client: Box::new(client), name }
             }
             ImageRef::OciDir { dir, tag } => {
                 if !dir.is_dir() {
                     let place = "the file system".to_owned();
-                    return Err(ImageError::NotFound {
-                        what: dir.display().to_string(),
-                        place,
-                    });
+                    return Err(ImageError::NotFound { what: dir.display().to_string(), place });
                 }
                 Place::Layout(Layout::open(Store::Directory(dir), shown.clone(), tag)?)
             }
@@ -175,11 +161,11 @@ impl Source {
             }
             ImageRef::DockerDaemon(name) => {
                 let engine = engine::docker(&options.engine, options.registry.idle)?;
-                let store = engine.export(&name, options).await?;
+                let store = engine.export(&name, options, &progress).await?;
                 Self::engine_place(store, &shown).await?
             }
             ImageRef::ContainersStorage(name) => {
-                let store = engine::containers_storage(&name, options).await?;
+                let store = engine::containers_storage(&name, options, &progress).await?;
                 Self::engine_place(store, &shown).await?
             }
         };
@@ -241,13 +227,8 @@ impl Source {
     /// Any of [`ImageError`].
     pub async fn document(&self, descriptor: &Descriptor) -> Result<Resolved, ImageError> {
         if descriptor.size > MAX_DOCUMENT_BYTES as u64 {
-            let cause = Malformed::TooLarge {
-                limit: MAX_DOCUMENT_BYTES,
-            };
-            return Err(ImageError::Malformed {
-                what: descriptor.digest.to_string(),
-                cause,
-            });
+            let cause = Malformed::TooLarge { limit: MAX_DOCUMENT_BYTES };
+            return Err(ImageError::Malformed { what: descriptor.digest.to_string(), cause });
         }
         if let Some(data) = &descriptor.data {
             return Ok(Resolved {
@@ -274,10 +255,7 @@ impl Source {
             Place::Registry { client, name } if descriptor.data.is_none() => {
                 client.small_blob(name, descriptor).await
             }
-            _ => self
-                .document(descriptor)
-                .await
-                .map(|resolved| resolved.bytes),
+            _ => self.document(descriptor).await.map(|resolved| resolved.bytes),
         }
     }
 
@@ -313,9 +291,7 @@ where
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(ImageError::Environment(
-                "the program is shutting down".to_owned(),
-            )),
+            Err(_) => Err(ImageError::Environment("the program is shutting down".to_owned())),
         },
     }
 }

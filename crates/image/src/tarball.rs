@@ -40,9 +40,7 @@ impl Skip for std::fs::File {
 
 impl Skip for &[u8] {
     fn skip(&mut self, count: u64) -> std::io::Result<()> {
-        let count = usize::try_from(count)
-            .ok()
-            .filter(|count| *count <= self.len());
+        let count = usize::try_from(count).ok().filter(|count| *count <= self.len());
         let count = count.ok_or(std::io::ErrorKind::UnexpectedEof)?;
         *self = &self[count..];
         Ok(())
@@ -87,13 +85,7 @@ struct Extended {
 
 impl<R: Skip> Walker<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self {
-            reader,
-            position: 0,
-            left: 0,
-            padding: 0,
-            entries: 0,
-        }
+        Self { reader, position: 0, left: 0, padding: 0, entries: 0 }
     }
 
     /// The next file, link or directory; none at the end-of-archive mark.
@@ -110,9 +102,7 @@ impl<R: Skip> Walker<R> {
                 return Ok(None);
             }
             let header = checked(&block)?;
-            let size = header
-                .entry_size()
-                .map_err(|_| broken("an entry has no readable size"))?;
+            let size = header.entry_size().map_err(|_| broken("an entry has no readable size"))?;
             self.entries += 1;
             if self.entries > MAX_ARCHIVE_ENTRIES {
                 return Err(broken(format!(
@@ -131,16 +121,11 @@ impl<R: Skip> Walker<R> {
 
     /// Reads data of the current entry; 0 at its end.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TarError> {
-        let want = usize::try_from(self.left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
+        let want = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         if want == 0 {
             return Ok(0);
         }
-        let got = self
-            .reader
-            .read(&mut buffer[..want])
-            .map_err(TarError::Read)?;
+        let got = self.reader.read(&mut buffer[..want]).map_err(TarError::Read)?;
         if got == 0 {
             return Err(broken("the archive is truncated"));
         }
@@ -171,32 +156,19 @@ impl<R: Skip> Walker<R> {
             Some(link) => Ok(link),
             None => text(&header.link_name_bytes().unwrap_or_default()),
         };
-        let parent = path
-            .rsplit_once('/')
-            .map_or("", |(parent, _)| parent)
-            .to_owned();
+        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
         let (kind, size) = match header.entry_type().as_byte() {
             b'0' | b'\0' | b'7' => (EntryKind::File, size),
             b'5' => (EntryKind::Directory, 0),
             b'1' => (EntryKind::Link(normalise("", &link(extended.link)?)?), 0),
-            b'2' => (
-                EntryKind::Link(normalise(&parent, &link(extended.link)?)?),
-                0,
-            ),
+            b'2' => (EntryKind::Link(normalise(&parent, &link(extended.link)?)?), 0),
             other => {
                 let other = char::from(other).escape_default();
-                return Err(broken(format!(
-                    "the archive has an entry of type `{other}`"
-                )));
+                return Err(broken(format!("the archive has an entry of type `{other}`")));
             }
         };
         self.begin(size);
-        Ok(Entry {
-            path,
-            kind,
-            size,
-            offset: self.position,
-        })
+        Ok(Entry { path, kind, size, offset: self.position })
     }
 
     fn begin(&mut self, size: u64) {
@@ -219,12 +191,10 @@ impl<R: Skip> Walker<R> {
 
     fn read_block(&mut self) -> Result<[u8; BLOCK as usize], TarError> {
         let mut block = [0; BLOCK as usize];
-        self.reader
-            .read_exact(&mut block)
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::UnexpectedEof => broken("the archive is truncated"),
-                _ => TarError::Read(error),
-            })?;
+        self.reader.read_exact(&mut block).map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => broken("the archive is truncated"),
+            _ => TarError::Read(error),
+        })?;
         self.position += BLOCK;
         Ok(block)
     }
@@ -249,19 +219,13 @@ impl<R: Skip> Walker<R> {
         let wrong = || broken("an extended header is not readable");
         let mut rest = data.as_slice();
         while !rest.is_empty() {
-            let space = rest
-                .iter()
-                .position(|byte| *byte == b' ')
-                .ok_or_else(wrong)?;
+            let space = rest.iter().position(|byte| *byte == b' ').ok_or_else(wrong)?;
             let length: usize = text(&rest[..space])?.parse().map_err(|_| wrong())?;
             if length <= space + 1 || length > rest.len() || rest[length - 1] != b'\n' {
                 return Err(wrong());
             }
             let record = &rest[space + 1..length - 1];
-            let equals = record
-                .iter()
-                .position(|byte| *byte == b'=')
-                .ok_or_else(wrong)?;
+            let equals = record.iter().position(|byte| *byte == b'=').ok_or_else(wrong)?;
             let (key, value) = (&record[..equals], &record[equals + 1..]);
             match key {
                 b"path" => extended.path = Some(text(value)?),
@@ -285,14 +249,8 @@ fn broken(why: impl Into<String>) -> TarError {
 /// The header, if its checksum is right.
 fn checked(block: &[u8; BLOCK as usize]) -> Result<&tar::Header, TarError> {
     let header = tar::Header::from_byte_slice(block);
-    let sum: u32 = block[..148]
-        .iter()
-        .chain(&block[156..])
-        .map(|byte| u32::from(*byte))
-        .sum();
-    let stated = header
-        .cksum()
-        .map_err(|_| broken("this is not a tar archive"))?;
+    let sum: u32 = block[..148].iter().chain(&block[156..]).map(|byte| u32::from(*byte)).sum();
+    let stated = header.cksum().map_err(|_| broken("this is not a tar archive"))?;
     if stated != sum + 8 * u32::from(b' ') {
         return Err(broken("this is not a tar archive, or it is damaged"));
     }
@@ -300,10 +258,7 @@ fn checked(block: &[u8; BLOCK as usize]) -> Result<&tar::Header, TarError> {
 }
 
 fn trim_nul(bytes: &[u8]) -> &[u8] {
-    let end = bytes
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(bytes.len());
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     &bytes[..end]
 }
 
@@ -317,12 +272,7 @@ fn text(bytes: &[u8]) -> Result<String, TarError> {
 
 /// Joins `name` to `parent` without touching a file system; climbing above the top is refused.
 fn normalise(parent: &str, name: &str) -> Result<String, TarError> {
-    let refuse = || {
-        broken(format!(
-            "the archive has the unsafe name `{}`",
-            printable(name)
-        ))
-    };
+    let refuse = || broken(format!("the archive has the unsafe name `{}`", printable(name)));
     if name.starts_with('/') || name.contains('\\') {
         return Err(refuse());
     }

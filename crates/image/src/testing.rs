@@ -25,35 +25,21 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 /// Options that ask nobody for credentials.
 pub(crate) fn registry_options() -> RegistryOptions {
     let credentials = Credentials::Anonymous;
-    RegistryOptions {
-        idle: LONG,
-        credentials,
-        ..RegistryOptions::default()
-    }
+    RegistryOptions { idle: LONG, credentials, ..RegistryOptions::default() }
 }
 
 pub(crate) fn source_options(purpose: Purpose) -> SourceOptions {
-    SourceOptions {
-        registry: registry_options(),
-        purpose,
-        ..SourceOptions::default()
-    }
+    SourceOptions { registry: registry_options(), purpose, ..SourceOptions::default() }
 }
 
 /// The same for tests of stalling.
 pub(crate) fn impatient() -> RegistryOptions {
-    RegistryOptions {
-        idle: SHORT,
-        ..registry_options()
-    }
+    RegistryOptions { idle: SHORT, ..registry_options() }
 }
 
 /// Opens a source for copying, giving up soon.
 pub(crate) async fn open_impatient(reference: &str) -> Result<Arc<Source>, ImageError> {
-    let options = SourceOptions {
-        registry: impatient(),
-        ..source_options(Purpose::Copy)
-    };
+    let options = SourceOptions { registry: impatient(), ..source_options(Purpose::Copy) };
     open_with(reference, &options).await
 }
 
@@ -66,7 +52,5 @@ pub(crate) async fn open_with(
     reference: &str,
     options: &SourceOptions,
 ) -> Result<Arc<Source>, ImageError> {
-    Source::open(&reference.parse().expect("a valid reference"), options)
-        .await
-        .map(Arc::new)
+    Source::open(&reference.parse().expect("a valid reference"), options).await.map(Arc::new)
 }

@@ -62,18 +62,13 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self {
-            left: AtomicU64::new(limit),
-            limit,
-        })
+        Arc::new(Self { left: AtomicU64::new(limit), limit })
     }
 
     fn take(&self, bytes: u64) -> bool {
         let taken = self
             .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(bytes)
-            });
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
         taken.is_ok()
     }
 }
@@ -156,19 +151,8 @@ impl<W: Write> Unpacker<W> {
         inner: W,
     ) -> Self {
         let hasher = Hasher::new(algorithm);
-        let output = Output {
-            hasher,
-            budget,
-            fault: None,
-            inner,
-        };
-        Self {
-            decoder: Decoder::Start {
-                packing,
-                head: Vec::new(),
-                output,
-            },
-        }
+        let output = Output { hasher, budget, fault: None, inner };
+        Self { decoder: Decoder::Start { packing, head: Vec::new(), output } }
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), UnpackError> {
@@ -178,11 +162,7 @@ impl<W: Write> Unpacker<W> {
         match &mut self.decoder {
             Decoder::Start { head, .. } => {
                 head.extend_from_slice(bytes);
-                if head.len() >= ZSTD_MAGIC.len() {
-                    self.start()
-                } else {
-                    Ok(())
-                }
+                if head.len() >= ZSTD_MAGIC.len() { self.start() } else { Ok(()) }
             }
             Decoder::Plain(output) => {
                 let result = output.write_all(bytes);
@@ -192,12 +172,9 @@ impl<W: Write> Unpacker<W> {
                 let result = decoder.write_all(bytes);
                 result.map_err(|error| fault(decoder.get_mut(), error))
             }
-            Decoder::Zstd {
-                state,
-                buffer,
-                output,
-                open,
-            } => zstd_step(state, buffer, output, open, bytes),
+            Decoder::Zstd { state, buffer, output, open } => {
+                zstd_step(state, buffer, output, open, bytes)
+            }
             Decoder::Gone => Err(UnpackError::Broken("it failed before".to_owned())),
         }
     }
@@ -215,33 +192,21 @@ impl<W: Write> Unpacker<W> {
             Decoder::Gzip(mut decoder) => {
                 let result = decoder.try_finish();
                 result.map_err(|error| fault(decoder.get_mut(), error))?;
-                decoder
-                    .finish()
-                    .map_err(|error| UnpackError::Broken(error.to_string()))?
+                decoder.finish().map_err(|error| UnpackError::Broken(error.to_string()))?
             }
-            Decoder::Zstd {
-                output,
-                open: false,
-                ..
-            } => output,
+            Decoder::Zstd { output, open: false, .. } => output,
             Decoder::Zstd { .. } => return Err(UnpackError::Broken("it is truncated".to_owned())),
             Decoder::Start { .. } | Decoder::Gone => {
                 return Err(UnpackError::Broken("it failed before".to_owned()));
             }
         };
-        Ok(Unpacked {
-            digest: output.hasher.finish(),
-            output: output.inner,
-        })
+        Ok(Unpacked { digest: output.hasher.finish(), output: output.inner })
     }
 
     /// Decides by the first bytes, and refuses content that contradicts its media type.
     fn start(&mut self) -> Result<(), UnpackError> {
-        let Decoder::Start {
-            packing,
-            head,
-            output,
-        } = std::mem::replace(&mut self.decoder, Decoder::Gone)
+        let Decoder::Start { packing, head, output } =
+            std::mem::replace(&mut self.decoder, Decoder::Gone)
         else {
             return Ok(());
         };
@@ -263,12 +228,7 @@ impl<W: Write> Unpacker<W> {
                     .set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))
                     .map_err(broken)?;
                 let buffer = vec![0; ZSTD_OUTPUT_BYTES];
-                Decoder::Zstd {
-                    state: Box::new(state),
-                    buffer,
-                    output,
-                    open: true,
-                }
+                Decoder::Zstd { state: Box::new(state), buffer, output, open: true }
             }
             _ => Decoder::Plain(output),
         };
@@ -290,10 +250,7 @@ pub(crate) fn sniff(head: &[u8]) -> Packing {
 }
 
 fn fault<W>(output: &mut Output<W>, error: io::Error) -> UnpackError {
-    output
-        .fault
-        .take()
-        .unwrap_or_else(|| UnpackError::Broken(error.to_string()))
+    output.fault.take().unwrap_or_else(|| UnpackError::Broken(error.to_string()))
 }
 
 fn zstd_step<W: Write>(
@@ -312,18 +269,14 @@ fn zstd_step<W: Write>(
             .map_err(|error| UnpackError::Broken(error.to_string()))?;
         let produced = space.pos();
         *open = hint != 0;
-        output
-            .write_all(&buffer[..produced])
-            .map_err(|error| fault(output, error))?;
+        output.write_all(&buffer[..produced]).map_err(|error| fault(output, error))?;
         let exhausted = input.pos() == bytes.len();
         // A full buffer may hide more output, but not after the end of a frame, where asking again would open the next one.
         if exhausted && (hint == 0 || produced < buffer.len()) {
             return Ok(());
         }
         if !exhausted && produced == 0 && input.pos() == consumed {
-            return Err(UnpackError::Broken(
-                "the decoder makes no progress".to_owned(),
-            ));
+            return Err(UnpackError::Broken("the decoder makes no progress".to_owned()));
         }
     }
 }

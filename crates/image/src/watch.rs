@@ -18,11 +18,7 @@ pub(crate) struct Window {
 
 impl Window {
     pub(crate) fn new(idle: Duration) -> Self {
-        Self {
-            idle,
-            waited: Duration::ZERO,
-            bytes: 0,
-        }
+        Self { idle, waited: Duration::ZERO, bytes: 0 }
     }
 
     /// Awaits the next item of `stream`; none at its end.
@@ -54,8 +50,5 @@ impl Window {
 }
 
 pub(crate) fn stalled(who: &str, idle: Duration) -> ImageError {
-    ImageError::Stalled {
-        what: who.to_owned(),
-        millis: idle.as_millis(),
-    }
+    ImageError::Stalled { what: who.to_owned(), millis: idle.as_millis() }
 }

@@ -41,25 +41,16 @@ impl DockerArchive {
         place: String,
         name: Option<&RegistryName>,
     ) -> Result<Self, ImageError> {
-        let absent = |what: &str| ImageError::NotFound {
-            what: printable(what),
-            place: place.clone(),
-        };
-        let listed = store
-            .document("manifest.json")?
-            .ok_or_else(|| absent("manifest.json"))?;
+        let absent =
+            |what: &str| ImageError::NotFound { what: printable(what), place: place.clone() };
+        let listed = store.document("manifest.json")?.ok_or_else(|| absent("manifest.json"))?;
         let listed = choose(&listed, &place, name)?;
-        let bytes = store
-            .document(&listed.config)?
-            .ok_or_else(|| absent(&listed.config))?;
+        let bytes = store.document(&listed.config)?.ok_or_else(|| absent(&listed.config))?;
         let what = format!("configuration in {place}");
         let config = parse_config(&bytes).map_err(ImageError::malformed(&what))?;
         if config.diff_ids.len() != listed.layers.len() {
             let (layers, diff_ids) = (listed.layers.len(), config.diff_ids.len());
-            return Err(ImageError::malformed(what)(Malformed::DiffIds {
-                layers,
-                diff_ids,
-            }));
+            return Err(ImageError::malformed(what)(Malformed::DiffIds { layers, diff_ids }));
         }
         let mut names = BTreeMap::new();
         let config_digest = Digest::of(NEW_BLOBS, &bytes);
@@ -74,12 +65,7 @@ impl DockerArchive {
             layers.push(part(media, &digest, size)?);
         }
         let manifest = synthesise(config_part, layers)?;
-        Ok(Self {
-            store,
-            place,
-            manifest,
-            names,
-        })
+        Ok(Self { store, place, manifest, names })
     }
 
     pub(crate) fn resolve(&self) -> Resolved {
@@ -91,10 +77,7 @@ impl DockerArchive {
             return Ok(self.manifest.clone());
         }
         let name = self.name(&descriptor.digest)?;
-        let bytes = self
-            .store
-            .document(name)?
-            .ok_or_else(|| self.absent(&descriptor.digest))?;
+        let bytes = self.store.document(name)?.ok_or_else(|| self.absent(&descriptor.digest))?;
         let found = Digest::of(descriptor.digest.algorithm(), &bytes);
         Resolved::checked(descriptor, bytes, found, &self.place)
     }
@@ -105,17 +88,11 @@ impl DockerArchive {
     }
 
     fn name(&self, digest: &Digest) -> Result<&str, ImageError> {
-        self.names
-            .get(digest)
-            .map(String::as_str)
-            .ok_or_else(|| self.absent(digest))
+        self.names.get(digest).map(String::as_str).ok_or_else(|| self.absent(digest))
     }
 
     fn absent(&self, digest: &Digest) -> ImageError {
-        ImageError::NotFound {
-            what: digest.to_string(),
-            place: self.place.clone(),
-        }
+        ImageError::NotFound { what: digest.to_string(), place: self.place.clone() }
     }
 }
 
@@ -123,20 +100,13 @@ impl DockerArchive {
 fn identify(blob: Blob, diff_id: &Digest) -> Result<(MediaType, Digest, u64), ImageError> {
     let (packing, digest, size) = match blob {
         Blob::Passed(file) => (file.packing, file.digest, file.size),
-        Blob::File {
-            file,
-            path,
-            offset,
-            size,
-        } => {
+        Blob::File { file, path, offset, size } => {
             let mut buffer = vec![0; READ_BUFFER_BYTES];
             let mut hasher = Hasher::new(NEW_BLOBS);
             let mut packing = Packing::Plain;
             let mut at = 0;
             while at < size {
-                let want = usize::try_from(size - at)
-                    .unwrap_or(usize::MAX)
-                    .min(buffer.len());
+                let want = usize::try_from(size - at).unwrap_or(usize::MAX).min(buffer.len());
                 std::os::unix::fs::FileExt::read_exact_at(&file, &mut buffer[..want], offset + at)
                     .map_err(ImageError::file(&path, "read"))?;
                 if at == 0 {
@@ -196,11 +166,7 @@ fn synthesise(
         .map_err(|error| unusable(error.to_string()))?;
     let bytes = serde_json::to_vec(&manifest).map_err(|error| unusable(error.to_string()))?;
     let digest = Digest::of(NEW_BLOBS, &bytes);
-    Ok(Resolved {
-        digest,
-        media_type: OCI_MANIFEST.to_owned(),
-        bytes,
-    })
+    Ok(Resolved { digest, media_type: OCI_MANIFEST.to_owned(), bytes })
 }
 
 fn choose(bytes: &[u8], place: &str, name: Option<&RegistryName>) -> Result<Listed, ImageError> {
@@ -221,9 +187,9 @@ fn choose(bytes: &[u8], place: &str, name: Option<&RegistryName>) -> Result<List
             texts(image, "RepoTags").ok_or_else(|| broken("RepoTags is not a list of names"))?;
         let wanted = match name {
             None => true,
-            Some(name) => tags
-                .iter()
-                .any(|tag| tag.parse().is_ok_and(|tag: RegistryName| tag == *name)),
+            Some(name) => {
+                tags.iter().any(|tag| tag.parse().is_ok_and(|tag: RegistryName| tag == *name))
+            }
         };
         if wanted {
             found.push(image);
@@ -233,10 +199,7 @@ fn choose(bytes: &[u8], place: &str, name: Option<&RegistryName>) -> Result<List
         [image] => image,
         [] => {
             let what = name.map_or_else(|| "an image".to_owned(), ToString::to_string);
-            return Err(ImageError::NotFound {
-                what,
-                place: place.to_owned(),
-            });
+            return Err(ImageError::NotFound { what, place: place.to_owned() });
         }
         _ => return Err(broken("it holds several images, so name one")),
     };
@@ -246,15 +209,9 @@ fn choose(bytes: &[u8], place: &str, name: Option<&RegistryName>) -> Result<List
     let layers = texts(image, "Layers").ok_or_else(|| broken("Layers is not a list of names"))?;
     if layers.len() > MAX_LAYERS {
         let (found, limit) = (layers.len(), MAX_LAYERS);
-        return Err(ImageError::malformed(what)(Malformed::TooManyLayers {
-            found,
-            limit,
-        }));
+        return Err(ImageError::malformed(what)(Malformed::TooManyLayers { found, limit }));
     }
-    Ok(Listed {
-        config: config.clone(),
-        layers,
-    })
+    Ok(Listed { config: config.clone(), layers })
 }
 
 /// A list of strings; absent and null count as empty.

@@ -26,10 +26,7 @@ impl Layout {
         tag: Option<String>,
     ) -> Result<Self, ImageError> {
         let Some(mark) = store.document("oci-layout")? else {
-            return Err(ImageError::NotFound {
-                what: "the file oci-layout".to_owned(),
-                place,
-            });
+            return Err(ImageError::NotFound { what: "the file oci-layout".to_owned(), place });
         };
         let what = format!("oci-layout of {place}");
         let mark = parse_object(&mark).map_err(ImageError::malformed(&what))?;
@@ -90,10 +87,7 @@ impl Layout {
     /// Reads a document by descriptor, checking digest and size.
     pub(crate) fn document(&self, descriptor: &Descriptor) -> Result<Resolved, ImageError> {
         let name = descriptor.digest.layout_path();
-        let bytes = self
-            .store
-            .document(&name)?
-            .ok_or_else(|| self.absent(&descriptor.digest))?;
+        let bytes = self.store.document(&name)?.ok_or_else(|| self.absent(&descriptor.digest))?;
         let found = Digest::of(descriptor.digest.algorithm(), &bytes);
         Resolved::checked(descriptor, bytes, found, &self.place)
     }
@@ -104,10 +98,7 @@ impl Layout {
     }
 
     fn absent(&self, digest: &Digest) -> ImageError {
-        ImageError::NotFound {
-            what: digest.to_string(),
-            place: self.place.clone(),
-        }
+        ImageError::NotFound { what: digest.to_string(), place: self.place.clone() }
     }
 }
 

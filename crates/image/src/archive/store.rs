@@ -66,9 +66,7 @@ impl Store {
     pub(crate) fn open_tar(path: &Path, max_unpacked: u64) -> Result<Self, ImageError> {
         let mut file = open_regular(path)?;
         let mut head = [0; 4];
-        let got = file
-            .read(&mut head)
-            .map_err(ImageError::file(path, "read"))?;
+        let got = file.read(&mut head).map_err(ImageError::file(path, "read"))?;
         let file = open_regular(path)?;
         match sniff(&head[..got]) {
             Packing::Gzip => {
@@ -94,10 +92,7 @@ impl Store {
                 ImageError::container(path.display().to_string(), cause.to_string())
             })?;
         if copied > limit {
-            return Err(ImageError::TooLarge {
-                what: path.display().to_string(),
-                limit,
-            });
+            return Err(ImageError::TooLarge { what: path.display().to_string(), limit });
         }
         Self::from_temporary(target)
     }
@@ -144,20 +139,13 @@ impl Store {
             return match (passed.kept.get(name), passed.files.get(name)) {
                 (Some(bytes), _) => Ok(Some(bytes.clone())),
                 (None, Some(file)) if file.size > MAX_DOCUMENT_BYTES as u64 => Err(too_large(name)),
-                (None, Some(_)) => Err(ImageError::container(
-                    crate::printable(name),
-                    "it is not a JSON document",
-                )),
+                (None, Some(_)) => {
+                    Err(ImageError::container(crate::printable(name), "it is not a JSON document"))
+                }
                 (None, None) => Ok(None),
             };
         }
-        let Some(Blob::File {
-            file,
-            path,
-            offset,
-            size,
-        }) = self.open(name)?
-        else {
+        let Some(Blob::File { file, path, offset, size }) = self.open(name)? else {
             return Ok(None);
         };
         if size > MAX_DOCUMENT_BYTES as u64 {
@@ -178,33 +166,19 @@ impl Store {
                     return Ok(None);
                 }
                 let file = open_regular(&path)?;
-                let size = file
-                    .metadata()
-                    .map_err(ImageError::file(&path, "read"))?
-                    .len();
-                Ok(Some(Blob::File {
-                    file,
-                    path,
-                    offset: 0,
-                    size,
-                }))
+                let size = file.metadata().map_err(ImageError::file(&path, "read"))?.len();
+                Ok(Some(Blob::File { file, path, offset: 0, size }))
             }
             Self::Tar(index) => {
                 let Some((offset, size)) = index.place(name) else {
                     return Ok(None);
                 };
                 let file = open_regular(&index.path)?;
-                Ok(Some(Blob::File {
-                    file,
-                    path: index.path.clone(),
-                    offset,
-                    size,
-                }))
+                Ok(Some(Blob::File { file, path: index.path.clone(), offset, size }))
             }
-            Self::Passed(passed) => Ok(passed
-                .files
-                .get(passed.follow(name))
-                .map(|file| Blob::Passed(file.clone()))),
+            Self::Passed(passed) => {
+                Ok(passed.files.get(passed.follow(name)).map(|file| Blob::Passed(file.clone())))
+            }
         }
     }
 }
@@ -212,9 +186,7 @@ impl Store {
 fn too_large(name: &str) -> ImageError {
     ImageError::Malformed {
         what: crate::printable(name),
-        cause: crate::Malformed::TooLarge {
-            limit: MAX_DOCUMENT_BYTES,
-        },
+        cause: crate::Malformed::TooLarge { limit: MAX_DOCUMENT_BYTES },
     }
 }
 
@@ -260,10 +232,7 @@ fn index_entries(file: File) -> Result<BTreeMap<String, Place>, TarError> {
     while let Some(entry) = walker.next()? {
         let place = match entry.kind {
             EntryKind::Directory => continue,
-            EntryKind::File => Place::Data {
-                offset: entry.offset,
-                size: entry.size,
-            },
+            EntryKind::File => Place::Data { offset: entry.offset, size: entry.size },
             EntryKind::Link(target) => Place::Link(target),
         };
         if entries.insert(entry.path.clone(), place).is_some() {
@@ -274,19 +243,12 @@ fn index_entries(file: File) -> Result<BTreeMap<String, Place>, TarError> {
 }
 
 fn twice(name: &str) -> TarError {
-    TarError::Broken(format!(
-        "the archive has `{}` twice",
-        crate::printable(name)
-    ))
+    TarError::Broken(format!("the archive has `{}` twice", crate::printable(name)))
 }
 
 fn tar_error(what: &str, error: TarError) -> ImageError {
     match error {
-        TarError::Read(cause) => ImageError::File {
-            path: PathBuf::from(what),
-            act: "read",
-            cause,
-        },
+        TarError::Read(cause) => ImageError::File { path: PathBuf::from(what), act: "read", cause },
         TarError::Broken(why) => ImageError::container(what, why),
     }
 }
@@ -317,18 +279,15 @@ pub(crate) fn pass<R: Skip>(what: &str, reader: R, how: &Passing) -> Result<Pass
                 };
                 let mut file = FilePassing::new(algorithm, entry.size);
                 loop {
-                    let got = walker
-                        .read(&mut buffer)
-                        .map_err(|error| tar_error(what, error))?;
+                    let got = walker.read(&mut buffer).map_err(|error| tar_error(what, error))?;
                     if got == 0 {
                         break;
                     }
                     file.take(&buffer[..got], how)
                         .map_err(|error| unpack_error(&entry.path, error))?;
                 }
-                let (file, kept) = file
-                    .finish()
-                    .map_err(|error| unpack_error(&entry.path, error))?;
+                let (file, kept) =
+                    file.finish().map_err(|error| unpack_error(&entry.path, error))?;
                 if let Some(kept) = kept {
                     kept_bytes += kept.len();
                     if kept_bytes > MAX_KEPT_BYTES {
@@ -357,11 +316,9 @@ fn unpack_error(name: &str, error: UnpackError) -> ImageError {
     match error {
         UnpackError::OverBudget(limit) => ImageError::TooLarge { what, limit },
         UnpackError::Broken(why) => ImageError::container(what, why),
-        UnpackError::Output(cause) => ImageError::File {
-            path: PathBuf::from(what),
-            act: "unpacked",
-            cause,
-        },
+        UnpackError::Output(cause) => {
+            ImageError::File { path: PathBuf::from(what), act: "unpacked", cause }
+        }
     }
 }
 
@@ -395,12 +352,8 @@ impl FilePassing {
             self.packing = Some(packing);
             if let (Some(budget), Packing::Gzip | Packing::Zstd) = (&how.unpack, packing) {
                 let budget = Arc::clone(budget);
-                self.unpacker = Some(Unpacker::new(
-                    packing,
-                    Algorithm::Sha256,
-                    budget,
-                    std::io::sink(),
-                ));
+                self.unpacker =
+                    Some(Unpacker::new(packing, Algorithm::Sha256, budget, std::io::sink()));
             }
             // Documents start with a brace or a bracket; a small layer does not.
             if !matches!(bytes.first(), Some(b'{' | b'[')) {
@@ -433,14 +386,6 @@ impl FilePassing {
             None if packing == Packing::Plain => Ok(digest.clone()),
             None => Err(self.not_unpacked),
         };
-        Ok((
-            PassedFile {
-                digest,
-                size: self.size,
-                packing,
-                unpacked,
-            },
-            self.kept,
-        ))
+        Ok((PassedFile { digest, size: self.size, packing, unpacked }, self.kept))
     }
 }

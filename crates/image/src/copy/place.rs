@@ -116,10 +116,7 @@ fn merged_index(dir: &Path, root: &Descriptor, tag: Option<&str>) -> Result<Vec<
         .map_err(ImageError::malformed(&shown))?;
     let broken = || ImageError::container(&shown, "it is not an index");
     let mut index: Value = serde_json::from_slice(&bytes).map_err(|_| broken())?;
-    let entries = index
-        .get_mut("manifests")
-        .and_then(Value::as_array_mut)
-        .ok_or_else(broken)?;
+    let entries = index.get_mut("manifests").and_then(Value::as_array_mut).ok_or_else(broken)?;
     entries.retain(|entry| entry["annotations"][REF_NAME].as_str() != tag);
     entries.push(entry(root, tag));
     Ok(index.to_string().into_bytes())
@@ -184,10 +181,7 @@ fn unpacked(
     let writer = BufWriter::new(File::create(&to).map_err(ImageError::file(&to, "written"))?);
     let what = || format!("layer {digest}");
     let failed = |error| match error {
-        UnpackError::OverBudget(limit) => ImageError::TooLarge {
-            what: what(),
-            limit,
-        },
+        UnpackError::OverBudget(limit) => ImageError::TooLarge { what: what(), limit },
         UnpackError::Broken(why) => ImageError::container(what(), why),
         UnpackError::Output(cause) => ImageError::file(&to, "written")(cause),
     };
@@ -195,25 +189,17 @@ fn unpacked(
     let mut unpacker = Unpacker::new(Packing::ByContent, diff_id.algorithm(), budget, writer);
     let mut buffer = vec![0; READ_BUFFER_BYTES];
     loop {
-        let got = reader
-            .read(&mut buffer)
-            .map_err(ImageError::file(&from, "read"))?;
+        let got = reader.read(&mut buffer).map_err(ImageError::file(&from, "read"))?;
         if got == 0 {
             break;
         }
         unpacker.write(&buffer[..got]).map_err(failed)?;
     }
     let mut done = unpacker.finish().map_err(failed)?;
-    done.output
-        .flush()
-        .map_err(ImageError::file(&to, "written"))?;
+    done.output.flush().map_err(ImageError::file(&to, "written"))?;
     if done.digest != *diff_id {
         let (what, expected) = (format!("diff ID of {}", what()), diff_id.clone());
-        return Err(ImageError::Differs {
-            what,
-            expected,
-            found: done.digest,
-        });
+        return Err(ImageError::Differs { what, expected, found: done.digest });
     }
     Ok(to)
 }
@@ -232,8 +218,6 @@ fn write_archive(
     let output = output
         .into_inner()
         .map_err(|error| ImageError::file(&path, "written")(error.into_error()))?;
-    output
-        .sync_all()
-        .map_err(ImageError::file(&path, "written"))?;
+    output.sync_all().map_err(ImageError::file(&path, "written"))?;
     fs::rename(&path, file).map_err(ImageError::file(file, "written"))
 }

@@ -14,24 +14,17 @@ pub(crate) struct Tarring<W: Write> {
 
 impl<W: Write> Tarring<W> {
     pub(crate) fn new(output: W) -> Self {
-        Self {
-            builder: tar::Builder::new(output),
-        }
+        Self { builder: tar::Builder::new(output) }
     }
 
     pub(crate) fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), ImageError> {
-        self.append(name, bytes.len() as u64, bytes)
-            .map_err(ImageError::file(name, "archived"))
+        self.append(name, bytes.len() as u64, bytes).map_err(ImageError::file(name, "archived"))
     }
 
     pub(crate) fn file(&mut self, name: &str, path: &Path) -> Result<(), ImageError> {
         let file = File::open(path).map_err(ImageError::file(path, "read"))?;
-        let size = file
-            .metadata()
-            .map_err(ImageError::file(path, "read"))?
-            .len();
-        self.append(name, size, file)
-            .map_err(ImageError::file(name, "archived"))
+        let size = file.metadata().map_err(ImageError::file(path, "read"))?.len();
+        self.append(name, size, file).map_err(ImageError::file(name, "archived"))
     }
 
     fn append(&mut self, name: &str, size: u64, data: impl io::Read) -> io::Result<()> {

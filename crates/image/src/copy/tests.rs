@@ -17,23 +17,14 @@ use crate::{
 
 fn options() -> CopyOptions {
     let nowhere = Some("unix:///nonexistent/sock".to_owned());
-    let engine = EngineOptions {
-        docker_host: nowhere.clone(),
-        podman_host: nowhere,
-    };
-    CopyOptions {
-        engine,
-        idle: LONG,
-        ..CopyOptions::default()
-    }
+    let engine = EngineOptions { docker_host: nowhere.clone(), podman_host: nowhere };
+    CopyOptions { engine, idle: LONG, ..CopyOptions::default() }
 }
 
 async fn served(made: &Made) -> (Arc<Fake>, Arc<Source>) {
     let fake = Fake::start().await;
     fake.serve("app", "v1", made);
-    let source = open(&fake.name(&format!("app:v1@{}", made.digest)))
-        .await
-        .unwrap();
+    let source = open(&fake.name(&format!("app:v1@{}", made.digest))).await.unwrap();
     (fake, source)
 }
 
@@ -44,20 +35,14 @@ async fn copy_to(source: &Arc<Source>, made: &Made, to: &str) -> Result<Copied, 
 
 async fn sound(reference: &str, root: &Digest) {
     let source = open(reference).await.unwrap();
-    let options = CheckOptions {
-        level: Level::L4,
-        ..CheckOptions::default()
-    };
-    check(&source, &Expected::root(root.clone()), &options)
-        .await
-        .unwrap();
+    let options = CheckOptions { level: Level::L4, ..CheckOptions::default() };
+    check(&source, &Expected::root(root.clone()), &options).await.unwrap();
 }
 
 fn names(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
@@ -68,40 +53,19 @@ async fn every_file_target_gets_the_whole_image() {
     let (_fake, source) = served(&made).await;
     let dir = tempfile::tempdir().unwrap();
     let shown = dir.path().display();
-    for to in [
-        format!("oci:{shown}/layout:v1"),
-        format!("oci-archive:{shown}/a.tar:v1"),
-    ] {
+    for to in [format!("oci:{shown}/layout:v1"), format!("oci-archive:{shown}/a.tar:v1")] {
         let copied = copy_to(&source, &made, &to).await.unwrap();
-        assert_eq!(
-            (&copied.description.root.digest, &copied.place),
-            (&made.digest, &to)
-        );
+        assert_eq!((&copied.description.root.digest, &copied.place), (&made.digest, &to));
         sound(&to, &made.digest).await;
     }
-    copy_to(
-        &source,
-        &made,
-        &format!("docker-archive:{shown}/d.tar:app:v1"),
-    )
-    .await
-    .unwrap();
-    let archive = open(&format!("docker-archive:{shown}/d.tar:app:v1"))
-        .await
-        .unwrap();
+    copy_to(&source, &made, &format!("docker-archive:{shown}/d.tar:app:v1")).await.unwrap();
+    let archive = open(&format!("docker-archive:{shown}/d.tar:app:v1")).await.unwrap();
     let described = Expected::from(&describe(&source).await.unwrap());
-    assert!(
-        check(&archive, &described, &CheckOptions::default())
-            .await
-            .unwrap()
-            .repacked
-    );
+    assert!(check(&archive, &described, &CheckOptions::default()).await.unwrap().repacked);
     assert_eq!(names(dir.path()), ["a.tar", "d.tar", "layout"]);
     // Archives are the same bytes each time.
     let first = std::fs::read(dir.path().join("a.tar")).unwrap();
-    copy_to(&source, &made, &format!("oci-archive:{shown}/a.tar:v1"))
-        .await
-        .unwrap();
+    copy_to(&source, &made, &format!("oci-archive:{shown}/a.tar:v1")).await.unwrap();
     assert_eq!(std::fs::read(dir.path().join("a.tar")).unwrap(), first);
 }
 
@@ -113,14 +77,10 @@ async fn a_second_image_joins_a_layout_and_a_tag_moves() {
     layout_of(&a, Some("a"), &layout);
     let (_fake, source) = served(&b).await;
     let shown = layout.display();
-    copy_to(&source, &b, &format!("oci:{shown}:b"))
-        .await
-        .unwrap();
+    copy_to(&source, &b, &format!("oci:{shown}:b")).await.unwrap();
     sound(&format!("oci:{shown}:a"), &a.digest).await;
     sound(&format!("oci:{shown}:b"), &b.digest).await;
-    copy_to(&source, &b, &format!("oci:{shown}:a"))
-        .await
-        .unwrap();
+    copy_to(&source, &b, &format!("oci:{shown}:a")).await.unwrap();
     sound(&format!("oci:{shown}:a"), &b.digest).await;
     assert_eq!(names(dir.path()), ["layout"]);
 }
@@ -131,9 +91,8 @@ async fn what_is_in_the_way_is_not_touched() {
     let (fake, source) = served(&made).await;
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("precious"), "x").unwrap();
-    let error = copy_to(&source, &made, &format!("oci:{}:v1", dir.path().display()))
-        .await
-        .unwrap_err();
+    let error =
+        copy_to(&source, &made, &format!("oci:{}:v1", dir.path().display())).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Environment, "{error}");
     assert_eq!(names(dir.path()), ["precious"]);
     assert_eq!(fake.count(&Method::GET, "/blobs/"), 0, "fetched in vain");
@@ -142,22 +101,14 @@ async fn what_is_in_the_way_is_not_touched() {
 #[tokio::test]
 async fn refusal_leaves_nothing_behind() {
     let made = Made::multi();
-    let victims: Vec<String> = made
-        .blobs
-        .keys()
-        .chain(made.documents.keys())
-        .cloned()
-        .collect();
+    let victims: Vec<String> = made.blobs.keys().chain(made.documents.keys()).cloned().collect();
     for victim in victims {
         for how in ["swapped", "cut", "long", "gone", "stalled"] {
             let fake = Fake::start().await;
             fake.serve("app", "v1", &made);
             let name = fake.name(&format!("app:v1@{}", made.digest));
-            let source = if how == "stalled" {
-                open_impatient(&name).await
-            } else {
-                open(&name).await
-            };
+            let source =
+                if how == "stalled" { open_impatient(&name).await } else { open(&name).await };
             let source = source.unwrap();
             let blob = made.blobs.get(&victim);
             let mut bytes = blob.unwrap_or_else(|| &made.documents[&victim].1).clone();
@@ -183,20 +134,15 @@ async fn refusal_leaves_nothing_behind() {
             let shown = dir.path().display();
             // One target each is enough: until the naming all are the same.
             let target = if how == "cut" { "oci-archive" } else { "oci" };
-            let error = copy_to(&source, &made, &format!("{target}:{shown}/x:v1"))
-                .await
-                .unwrap_err();
+            let error =
+                copy_to(&source, &made, &format!("{target}:{shown}/x:v1")).await.unwrap_err();
             let expected = match how {
                 "gone" => Kind::NotFound,
                 "stalled" => Kind::Unreachable,
                 _ => Kind::Differs,
             };
             assert_eq!(error.kind(), expected, "{victim} {how}: {error}");
-            assert!(
-                names(dir.path()).is_empty(),
-                "{victim} {how} left {:?}",
-                names(dir.path())
-            );
+            assert!(names(dir.path()).is_empty(), "{victim} {how} left {:?}", names(dir.path()));
         }
     }
 }
@@ -208,13 +154,8 @@ async fn another_image_than_recorded_is_not_fetched() {
     fake.serve("app", "v1", &other);
     let source = open(&fake.name("app:v1")).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let error = copy_to(
-        &source,
-        &recorded,
-        &format!("oci:{}/x", dir.path().display()),
-    )
-    .await
-    .unwrap_err();
+    let error =
+        copy_to(&source, &recorded, &format!("oci:{}/x", dir.path().display())).await.unwrap_err();
     assert!(matches!(error, ImageError::Differs { .. }), "{error:?}");
     assert_eq!(fake.count(&Method::GET, "/blobs/"), 0);
 }
@@ -227,24 +168,17 @@ async fn what_crashed_copies_left_is_removed() {
     // No process has a number beyond the kernel's limit of 2^22.
     let stale = dir.path().join(".hanse-stage-4194305-abc");
     std::fs::create_dir_all(stale.join("blobs")).unwrap();
-    let running = dir
-        .path()
-        .join(format!(".hanse-stage-{}-abc", std::process::id()));
+    let running = dir.path().join(format!(".hanse-stage-{}-abc", std::process::id()));
     std::fs::create_dir_all(&running).unwrap();
     std::fs::create_dir_all(dir.path().join(".hanse-stage-other")).unwrap();
-    copy_to(&source, &made, &format!("oci:{}/x", dir.path().display()))
-        .await
-        .unwrap();
+    copy_to(&source, &made, &format!("oci:{}/x", dir.path().display())).await.unwrap();
     let own = format!(".hanse-stage-{}-abc", std::process::id());
     assert_eq!(names(dir.path()), [own.as_str(), ".hanse-stage-other", "x"]);
 }
 
 async fn load(engine: &FakeEngine, made: &Made, to: &str) -> Result<Copied, ImageError> {
     let (_fake, source) = served(made).await;
-    let options = CopyOptions {
-        engine: engine.options(),
-        ..options()
-    };
+    let options = CopyOptions { engine: engine.options(), ..options() };
     let target = match to {
         "local" => Target::LocalEngine("r.example/app:v1".parse().unwrap()),
         to => Target::Place(to.parse().unwrap()),
@@ -254,24 +188,13 @@ async fn load(engine: &FakeEngine, made: &Made, to: &str) -> Result<Copied, Imag
 
 #[tokio::test]
 async fn engines_get_the_image_for_this_machine_and_its_name() {
-    for to in [
-        "local",
-        "docker-daemon:r.example/app:v1",
-        "containers-storage:r.example/app:v1",
-    ] {
+    for to in ["local", "docker-daemon:r.example/app:v1", "containers-storage:r.example/app:v1"] {
         for made in [Made::small("amd64"), Made::multi()] {
             let engine = FakeEngine::start().await;
             let copied = load(&engine, &made, to).await.unwrap();
-            assert!(
-                copied.place.contains("r.example/app:v1"),
-                "{}",
-                copied.place
-            );
-            let config = crate::copy::local_image(&copied.description)
-                .unwrap()
-                .config
-                .digest
-                .to_string();
+            assert!(copied.place.contains("r.example/app:v1"), "{}", copied.place);
+            let config =
+                crate::copy::local_image(&copied.description).unwrap().config.digest.to_string();
             let tags: Vec<_> = engine.tags().into_iter().collect();
             assert_eq!(tags, [("r.example/app:v1".to_owned(), config)]);
         }
@@ -307,13 +230,7 @@ async fn an_engine_that_fails_keeps_nothing_of_it() {
         let wrong =
             serde_json::json!({ "Id": config, "RootFS": { "Type": "layers", "Layers": [config] } });
         let asked = method == Method::GET && path.contains(&config);
-        asked.then(|| {
-            text_answer(
-                200,
-                &[("content-type", "application/json")],
-                wrong.to_string(),
-            )
-        })
+        asked.then(|| text_answer(200, &[("content-type", "application/json")], wrong.to_string()))
     });
     let error = load(&engine, &made, to).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Differs, "{error}");
@@ -328,17 +245,11 @@ async fn a_damaged_image_never_reaches_an_engine() {
     let layer = made.layers[1].to_string();
     let length = made.blobs[&layer].len();
     fake.lie(move |seen| {
-        seen.is(Method::GET, &layer)
-            .then(|| text_answer(200, &[], vec![0; length]))
+        seen.is(Method::GET, &layer).then(|| text_answer(200, &[], vec![0; length]))
     });
-    let options = CopyOptions {
-        engine: engine.options(),
-        ..options()
-    };
+    let options = CopyOptions { engine: engine.options(), ..options() };
     let target = Target::LocalEngine("r.example/app:v1".parse().unwrap());
-    let error = copy(&source, &made.digest, &target, &options)
-        .await
-        .unwrap_err();
+    let error = copy(&source, &made.digest, &target, &options).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Differs, "{error}");
     assert!(engine.loaded().is_empty());
 }
@@ -353,8 +264,6 @@ async fn targets_that_cannot_be_are_refused_before_anything_is_fetched() {
         assert_eq!(error.kind(), Kind::Environment, "{to}: {error}");
     }
     assert_eq!(fake.count(&Method::GET, "/manifests/"), 0);
-    let error = copy_to(&source, &made, "oci:/nonexistent/dir/x")
-        .await
-        .unwrap_err();
+    let error = copy_to(&source, &made, "oci:/nonexistent/dir/x").await.unwrap_err();
     assert_eq!(error.kind(), Kind::Environment, "{error}");
 }

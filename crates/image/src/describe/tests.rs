@@ -17,10 +17,7 @@ async fn layout(made: &Made, dir: &Path) -> Arc<Source> {
 }
 
 async fn check_at(source: &Arc<Source>, made: &Made, level: Level) -> Result<Checked, ImageError> {
-    let options = CheckOptions {
-        level,
-        ..CheckOptions::default()
-    };
+    let options = CheckOptions { level, ..CheckOptions::default() };
     check(source, &Expected::root(made.digest.clone()), &options).await
 }
 
@@ -44,10 +41,7 @@ async fn every_level_passes_for_a_sound_image() {
     for level in [Level::L1, Level::L2, Level::L3, Level::L4] {
         let checked = check_at(&source, &made, level).await.unwrap();
         assert_eq!((checked.level, &checked.found), (level, &made.digest));
-        assert!(
-            checked.bytes_hashed > hashed || level == Level::L4,
-            "{level} hashed too little"
-        );
+        assert!(checked.bytes_hashed > hashed || level == Level::L4, "{level} hashed too little");
         hashed = checked.bytes_hashed;
     }
 }
@@ -65,30 +59,12 @@ async fn a_level_finds_what_it_promises_to_find() {
     };
     damage(&made.layers[0]);
     assert!(check_at(&source, &made, Level::L2).await.is_ok());
-    assert_eq!(
-        check_at(&source, &made, Level::L3)
-            .await
-            .unwrap_err()
-            .kind(),
-        Kind::Differs
-    );
+    assert_eq!(check_at(&source, &made, Level::L3).await.unwrap_err().kind(), Kind::Differs);
     damage(made.config.as_ref().unwrap());
     assert!(check_at(&source, &made, Level::L1).await.is_ok());
-    assert_eq!(
-        check_at(&source, &made, Level::L2)
-            .await
-            .unwrap_err()
-            .kind(),
-        Kind::Differs
-    );
+    assert_eq!(check_at(&source, &made, Level::L2).await.unwrap_err().kind(), Kind::Differs);
     damage(&made.digest);
-    assert_eq!(
-        check_at(&source, &made, Level::L1)
-            .await
-            .unwrap_err()
-            .kind(),
-        Kind::Differs
-    );
+    assert_eq!(check_at(&source, &made, Level::L1).await.unwrap_err().kind(), Kind::Differs);
 }
 
 #[tokio::test]
@@ -128,14 +104,8 @@ async fn defect_4b_2_order_names_and_contents_all_count() {
         assert_eq!(error.kind(), Kind::Differs, "{variant:?} passed");
     }
     // Two layers exchanged are another image too.
-    let (x, y) = (
-        layer_of(tar_of(&base), "gzip"),
-        layer_of(tar_of(&variants[0]), "gzip"),
-    );
-    assert_ne!(
-        image("amd64", &[x.clone(), y.clone()]).digest,
-        image("amd64", &[y, x]).digest
-    );
+    let (x, y) = (layer_of(tar_of(&base), "gzip"), layer_of(tar_of(&variants[0]), "gzip"));
+    assert_ne!(image("amd64", &[x.clone(), y.clone()]).digest, image("amd64", &[y, x]).digest);
 }
 
 #[tokio::test]
@@ -149,13 +119,7 @@ async fn counts_of_layers_and_diff_ids_must_agree() {
     let source = layout(&made, dir.path()).await;
     let error = describe(&source).await.unwrap_err();
     assert!(
-        matches!(
-            malformed(&error),
-            Malformed::DiffIds {
-                layers: 1,
-                diff_ids: 2
-            }
-        ),
+        matches!(malformed(&error), Malformed::DiffIds { layers: 1, diff_ids: 2 }),
         "{error:?}"
     );
 }
@@ -170,17 +134,11 @@ async fn nested_indexes_are_read_up_to_the_limit() {
         let result = describe(&source).await;
         if depth <= crate::limits::MAX_INDEX_DEPTH {
             let description = result.unwrap();
-            assert_eq!(
-                (description.platforms.len(), description.indexes.len()),
-                (1, depth - 1)
-            );
+            assert_eq!((description.platforms.len(), description.indexes.len()), (1, depth - 1));
             assert!(check_at(&source, &made, Level::L4).await.is_ok());
         } else {
             let error = result.unwrap_err();
-            assert!(
-                matches!(malformed(&error), Malformed::IndexDepth { .. }),
-                "{error:?}"
-            );
+            assert!(matches!(malformed(&error), Malformed::IndexDepth { .. }), "{error:?}");
         }
         made = index_of(vec![index_entry(&made)], &[&made]);
         let inner = made.documents.len();
@@ -193,10 +151,7 @@ async fn an_index_reached_twice_is_no_cycle() {
     let leaf = Made::small("amd64");
     let outer = index_of(vec![leaf.entry("amd64")], &[&leaf]);
     let inner = index_of(vec![index_entry(&outer)], &[&outer]);
-    let twice = index_of(
-        vec![index_entry(&inner), index_entry(&outer)],
-        &[&inner, &outer],
-    );
+    let twice = index_of(vec![index_entry(&inner), index_entry(&outer)], &[&inner, &outer]);
     let dir = tempfile::tempdir().unwrap();
     let source = layout(&twice, dir.path()).await;
     // The same index twice on different paths is no cycle.
@@ -206,23 +161,14 @@ async fn an_index_reached_twice_is_no_cycle() {
 #[tokio::test]
 async fn extra_and_duplicate_platforms_are_all_read() {
     let (a, b) = (Made::small("amd64"), Made::small("arm64"));
-    let made = index_of(
-        vec![a.entry("amd64"), b.entry("amd64"), a.entry("unknown")],
-        &[&a, &b],
-    );
+    let made = index_of(vec![a.entry("amd64"), b.entry("amd64"), a.entry("unknown")], &[&a, &b]);
     let dir = tempfile::tempdir().unwrap();
     let source = layout(&made, dir.path()).await;
     let description = describe(&source).await.unwrap();
     assert_eq!(description.platforms.len(), 3);
     assert!(check_at(&source, &made, Level::L4).await.is_ok());
     let extra = index_of(vec![a.entry("amd64"), b.entry("arm64")], &[&a, &b]);
-    assert_eq!(
-        check_at(&source, &extra, Level::L3)
-            .await
-            .unwrap_err()
-            .kind(),
-        Kind::Differs
-    );
+    assert_eq!(check_at(&source, &extra, Level::L3).await.unwrap_err().kind(), Kind::Differs);
 }
 
 #[tokio::test]
@@ -231,27 +177,17 @@ async fn missing_parts_are_not_found_and_children_of_other_kinds_refused() {
     let dir = tempfile::tempdir().unwrap();
     let source = layout(&made, dir.path()).await;
     let child = made.documents.keys().next().unwrap();
-    std::fs::remove_file(
-        dir.path()
-            .join(format!("blobs/{}", child.replace(':', "/"))),
-    )
-    .unwrap();
+    std::fs::remove_file(dir.path().join(format!("blobs/{}", child.replace(':', "/")))).unwrap();
     assert_eq!(describe(&source).await.unwrap_err().kind(), Kind::NotFound);
     let leaf = Made::small("amd64");
     let mut entry = leaf.entry("amd64");
-    for media_type in [
-        "application/vnd.oci.image.config.v1+json",
-        "application/json",
-    ] {
+    for media_type in ["application/vnd.oci.image.config.v1+json", "application/json"] {
         entry["mediaType"] = json!(media_type);
         let made = index_of(vec![entry.clone()], &[&leaf]);
         let dir = tempfile::tempdir().unwrap();
         let source = layout(&made, dir.path()).await;
         let error = describe(&source).await.unwrap_err();
-        assert!(
-            matches!(malformed(&error), Malformed::UnknownMediaType { .. }),
-            "{error:?}"
-        );
+        assert!(matches!(malformed(&error), Malformed::UnknownMediaType { .. }), "{error:?}");
     }
 }
 
@@ -264,10 +200,7 @@ async fn a_child_is_parsed_as_what_its_index_calls_it() {
     let dir = tempfile::tempdir().unwrap();
     let source = layout(&made, dir.path()).await;
     let error = describe(&source).await.unwrap_err();
-    assert!(
-        matches!(malformed(&error), Malformed::MediaTypeDiffers { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(malformed(&error), Malformed::MediaTypeDiffers { .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -283,10 +216,7 @@ async fn one_digest_has_one_size() {
     let dir = tempfile::tempdir().unwrap();
     let source = layout(&made, dir.path()).await;
     let error = check_at(&source, &made, Level::L3).await.unwrap_err();
-    assert!(
-        matches!(malformed(&error), Malformed::SizesDiffer { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(malformed(&error), Malformed::SizesDiffer { .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -319,10 +249,7 @@ async fn encrypted_and_unknown_layers_have_no_level_4() {
         let source = layout(&made, dir.path()).await;
         assert!(check_at(&source, &made, Level::L3).await.is_ok());
         let error = check_at(&source, &made, Level::L4).await.unwrap_err();
-        assert!(
-            matches!(malformed(&error), Malformed::Compression { .. }),
-            "{suffix}: {error:?}"
-        );
+        assert!(matches!(malformed(&error), Malformed::Compression { .. }), "{suffix}: {error:?}");
     }
 }
 
@@ -331,19 +258,13 @@ async fn bombs_exceed_the_bound_and_bounds_hold_for_all_layers_together() {
     let zeros = tar_of(&[("zeros", &vec![0; 3 << 20])]);
     for kind in ["gzip", "zstd", "tar"] {
         let other = tar_of(&[("zeros", &vec![0; 3 << 20]), ("b", b"")]);
-        let made = image(
-            "amd64",
-            &[layer_of(zeros.clone(), kind), layer_of(other, kind)],
-        );
+        let made = image("amd64", &[layer_of(zeros.clone(), kind), layer_of(other, kind)]);
         let dir = tempfile::tempdir().unwrap();
         let source = layout(&made, dir.path()).await;
         let expected = Expected::root(made.digest.clone());
         for (max_unpacked, fits) in [(4 << 20, kind == "tar"), (8 << 20, true)] {
-            let options = CheckOptions {
-                level: Level::L4,
-                max_unpacked,
-                ..CheckOptions::default()
-            };
+            let options =
+                CheckOptions { level: Level::L4, max_unpacked, ..CheckOptions::default() };
             let result = check(&source, &expected, &options).await;
             match result {
                 Ok(_) => assert!(fits, "{kind} passed within {max_unpacked}"),
@@ -360,39 +281,26 @@ async fn bombs_exceed_the_bound_and_bounds_hold_for_all_layers_together() {
 
 #[tokio::test]
 async fn a_repacked_image_is_recognised_by_configuration_and_layers_only() {
-    let files = [
-        layer_of(tar_of(&[("a", b"x")]), "gzip"),
-        layer_of(tar_of(&[("b", b"y")]), "gzip"),
-    ];
+    let files =
+        [layer_of(tar_of(&[("a", b"x")]), "gzip"), layer_of(tar_of(&[("b", b"y")]), "gzip")];
     let recorded = image("amd64", &files);
     let dir = tempfile::tempdir().unwrap();
-    let expected = Expected::from(
-        &describe(&*layout(&recorded, &dir.path().join("r")).await)
-            .await
-            .unwrap(),
-    );
+    let expected =
+        Expected::from(&describe(&*layout(&recorded, &dir.path().join("r")).await).await.unwrap());
     let repack = |kind: &str| {
-        let layers: Vec<_> = files
-            .iter()
-            .map(|(_, _, tar)| layer_of(tar.clone(), kind))
-            .collect();
+        let layers: Vec<_> = files.iter().map(|(_, _, tar)| layer_of(tar.clone(), kind)).collect();
         image("amd64", &layers)
     };
     for kind in ["zstd", "tar"] {
         let made = repack(kind);
         assert_ne!(made.digest, recorded.digest);
         let source = layout(&made, &dir.path().join(kind)).await;
-        let checked = check(&source, &expected, &CheckOptions::default())
-            .await
-            .unwrap();
+        let checked = check(&source, &expected, &CheckOptions::default()).await.unwrap();
         assert!(checked.repacked && checked.level == Level::L4 && checked.found == made.digest);
         // Without the platforms there is nothing to recognise it by.
         let root = Expected::root(recorded.digest.clone());
         assert_eq!(
-            check(&source, &root, &CheckOptions::default())
-                .await
-                .unwrap_err()
-                .kind(),
+            check(&source, &root, &CheckOptions::default()).await.unwrap_err().kind(),
             Kind::Differs
         );
     }
@@ -400,22 +308,15 @@ async fn a_repacked_image_is_recognised_by_configuration_and_layers_only() {
     let (stored, media_type, _) = layer_of(tar_of(&[("a", b"evil")]), "tar");
     let evil = image(
         "amd64",
-        &[
-            (stored, media_type, files[0].2.clone()),
-            layer_of(files[1].2.clone(), "tar"),
-        ],
+        &[(stored, media_type, files[0].2.clone()), layer_of(files[1].2.clone(), "tar")],
     );
     assert_eq!(evil.config, recorded.config);
     let source = layout(&evil, &dir.path().join("evil")).await;
-    let error = check(&source, &expected, &CheckOptions::default())
-        .await
-        .unwrap_err();
+    let error = check(&source, &expected, &CheckOptions::default()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Differs, "{error}");
     // Another image altogether.
     let source = layout(&Made::small("amd64"), &dir.path().join("other")).await;
-    let error = check(&source, &expected, &CheckOptions::default())
-        .await
-        .unwrap_err();
+    let error = check(&source, &expected, &CheckOptions::default()).await.unwrap_err();
     assert!(matches!(error, ImageError::Other { .. }), "{error:?}");
 }
 
@@ -456,11 +357,7 @@ fn wide(count: usize, layers: usize, padding: usize) -> Made {
             let mut manifest: Value = serde_json::from_slice(&base.bytes).unwrap();
             manifest["annotations"] = json!({ "x": format!("{index}{}", " ".repeat(padding)) });
             let bytes = manifest.to_string().into_bytes();
-            Made {
-                digest: Digest::of(crate::Algorithm::Sha256, &bytes),
-                bytes,
-                ..base.clone()
-            }
+            Made { digest: Digest::of(crate::Algorithm::Sha256, &bytes), bytes, ..base.clone() }
         })
         .collect();
     let entries = children.iter().map(|made| made.entry("amd64")).collect();
@@ -480,10 +377,7 @@ async fn documents_and_layers_of_one_image_are_bounded_together() {
         let source = layout(&wide(count, layers, padding), dir.path()).await;
         match describe(&source).await {
             Ok(description) => assert!(fits && description.platforms.len() == count),
-            Err(error) => assert!(
-                !fits && error.kind() == Kind::Malformed,
-                "{count}: {error:?}"
-            ),
+            Err(error) => assert!(!fits && error.kind() == Kind::Malformed, "{count}: {error:?}"),
         }
     }
 }

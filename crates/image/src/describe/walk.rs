@@ -45,10 +45,7 @@ pub(super) async fn walk(source: &Source, root: Resolved) -> Result<Description,
     }
     if source.keeps_some_platforms() && description.platforms.is_empty() {
         let what = "an image of any platform".to_owned();
-        return Err(ImageError::NotFound {
-            what,
-            place: source.shown().to_owned(),
-        });
+        return Err(ImageError::NotFound { what, place: source.shown().to_owned() });
     }
     Ok(description)
 }
@@ -56,9 +53,7 @@ pub(super) async fn walk(source: &Source, root: Resolved) -> Result<Description,
 fn parse(source: &Source, resolved: &Resolved) -> Result<Document, ImageError> {
     let what = format!("{} in {}", resolved.digest, source.shown());
     let parsed = parse_document(&resolved.bytes, Some(&resolved.media_type));
-    parsed
-        .map(|(document, _)| document)
-        .map_err(ImageError::malformed(what))
+    parsed.map(|(document, _)| document).map_err(ImageError::malformed(what))
 }
 
 /// Resolves indexes within indexes; what remains are manifests, in order.
@@ -70,24 +65,14 @@ async fn flatten(
     let what = || format!("the index {}", description.root.digest);
     let root = description.root.digest.clone();
     // Each entry carries the chain of indexes above it, so that a cycle is seen for what it is.
-    let mut open: Vec<(Descriptor, Vec<crate::Digest>)> = manifests
-        .into_iter()
-        .rev()
-        .map(|child| (child, vec![root.clone()]))
-        .collect();
+    let mut open: Vec<(Descriptor, Vec<crate::Digest>)> =
+        manifests.into_iter().rev().map(|child| (child, vec![root.clone()])).collect();
     let mut children = Vec::new();
     let mut indexes = Vec::new();
     while let Some((child, above)) = open.pop() {
-        let refuse = |cause| {
-            Err(ImageError::Malformed {
-                what: what(),
-                cause,
-            })
-        };
+        let refuse = |cause| Err(ImageError::Malformed { what: what(), cause });
         if !is_document(&child.media_type) {
-            return refuse(Malformed::UnknownMediaType {
-                found: child.media_type,
-            });
+            return refuse(Malformed::UnknownMediaType { found: child.media_type });
         }
         if above.contains(&child.digest) {
             return refuse(Malformed::IndexCycle(child.digest));
@@ -95,33 +80,20 @@ async fn flatten(
         if !crate::manifest::is_index(&child.media_type) {
             children.push(child);
         } else if above.len() >= MAX_INDEX_DEPTH {
-            return refuse(Malformed::IndexDepth {
-                limit: MAX_INDEX_DEPTH,
-            });
+            return refuse(Malformed::IndexDepth { limit: MAX_INDEX_DEPTH });
         } else {
             let resolved = source.document(&child).await?;
             let Document::Index(index) = parse(source, &resolved)? else {
-                return refuse(Malformed::UnknownMediaType {
-                    found: child.media_type,
-                });
+                return refuse(Malformed::UnknownMediaType { found: child.media_type });
             };
             let mut above = above;
             above.push(child.digest.clone());
             indexes.push(child);
-            open.extend(
-                index
-                    .manifests
-                    .into_iter()
-                    .rev()
-                    .map(|inner| (inner, above.clone())),
-            );
+            open.extend(index.manifests.into_iter().rev().map(|inner| (inner, above.clone())));
         }
         let found = children.len() + indexes.len() + open.len();
         if found > MAX_CHILDREN {
-            return refuse(Malformed::TooManyChildren {
-                found,
-                limit: MAX_CHILDREN,
-            });
+            return refuse(Malformed::TooManyChildren { found, limit: MAX_CHILDREN });
         }
     }
     description.indexes = indexes;
@@ -154,16 +126,10 @@ async fn read_children(
         };
         if bytes > MAX_TOTAL_DOCUMENT_BYTES {
             let what = format!("the manifests of the index {}", description.root.digest);
-            return Err(ImageError::TooLarge {
-                what,
-                limit: MAX_TOTAL_DOCUMENT_BYTES,
-            });
+            return Err(ImageError::TooLarge { what, limit: MAX_TOTAL_DOCUMENT_BYTES });
         }
         if layers > MAX_TOTAL_LAYERS {
-            let cause = Malformed::TooManyLayers {
-                found: layers,
-                limit: MAX_TOTAL_LAYERS,
-            };
+            let cause = Malformed::TooManyLayers { found: layers, limit: MAX_TOTAL_LAYERS };
             let what = format!("the index {}", description.root.digest);
             return Err(ImageError::Malformed { what, cause });
         }
@@ -183,9 +149,7 @@ async fn read_child(source: &Source, child: Descriptor) -> Result<Found, ImageEr
         Document::Manifest(manifest) => read_manifest(source, &child, *manifest).await,
         Document::Index(_) => {
             let what = format!("{} in {}", child.digest, source.shown());
-            let cause = Malformed::UnknownMediaType {
-                found: child.media_type,
-            };
+            let cause = Malformed::UnknownMediaType { found: child.media_type };
             Err(ImageError::Malformed { what, cause })
         }
     }
@@ -199,11 +163,7 @@ async fn read_manifest(
     let (config, layers) = (manifest.config, manifest.layers);
     if !config_is_image(&config) || descriptor.is_attestation() {
         let manifest = descriptor.clone();
-        return Ok(Found::Attached(Attached {
-            manifest,
-            config,
-            blobs: layers,
-        }));
+        return Ok(Found::Attached(Attached { manifest, config, blobs: layers }));
     }
     let bytes = match source.small_blob(&config).await {
         // An engine that lists a platform may have its manifest but not its content.
@@ -216,10 +176,7 @@ async fn read_manifest(
     let parsed = parse_config(&bytes).map_err(ImageError::malformed(&what))?;
     if parsed.diff_ids.len() != layers.len() {
         let (layers, diff_ids) = (layers.len(), parsed.diff_ids.len());
-        return Err(ImageError::malformed(what)(Malformed::DiffIds {
-            layers,
-            diff_ids,
-        }));
+        return Err(ImageError::malformed(what)(Malformed::DiffIds { layers, diff_ids }));
     }
     Ok(Found::Image(PlatformImage {
         platform: descriptor.platform.clone().unwrap_or(parsed.platform),

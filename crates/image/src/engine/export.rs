@@ -1,6 +1,7 @@
 //! Reading an image out of an engine: its export streams past once.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 use super::Engine;
 use crate::archive::{Passing, Store, pass};
 use crate::error::{ImageError, safe_cause};
-use crate::hashing::Level;
+use crate::hashing::{Level, Meter, Progress};
 use crate::limits::ENGINE_PREPARE_LIMIT;
 use crate::reference::EngineName;
 use crate::source::{Purpose, SourceOptions, blocking};
@@ -30,11 +31,13 @@ impl Engine {
         self,
         name: &EngineName,
         options: &SourceOptions,
+        progress: &Arc<dyn Progress>,
     ) -> Result<Store, ImageError> {
         let engine = self.negotiated().await?;
         let asked = name.to_string();
         let (sender, receiver) = mpsc::channel(PIECES);
         let reader = PieceReader {
+            meter: Meter::new(Arc::clone(progress)),
             receiver,
             current: Bytes::new(),
         };
@@ -47,9 +50,7 @@ impl Engine {
         let consumed = match consumer.await {
             Ok(consumed) => consumed,
             Err(_) => {
-                return Err(ImageError::Environment(
-                    "the program is shutting down".to_owned(),
-                ));
+                return Err(ImageError::Environment("the program is shutting down".to_owned()));
             }
         };
         // A broken transfer also breaks the archive; the transfer is the cause.
@@ -119,9 +120,7 @@ impl Engine {
 
     /// Settles the API version, which also shows whether anyone is there.
     pub(crate) async fn negotiated(self) -> Result<Self, ImageError> {
-        let docker = self
-            .answered("version", self.docker.clone().negotiate_version())
-            .await?;
+        let docker = self.answered("version", self.docker.clone().negotiate_version()).await?;
         Ok(Self { docker, ..self })
     }
 
@@ -142,28 +141,16 @@ impl Engine {
         use bollard::errors::Error;
         let (place, what) = (self.shown.clone(), crate::printable(what));
         match error {
-            Error::DockerResponseServerError {
-                status_code: 404, ..
-            } => ImageError::NotFound { what, place },
-            Error::DockerResponseServerError {
-                status_code: status,
-                message,
-            } => ImageError::Answer {
-                place,
-                status,
-                what,
-                text: crate::printable(&message),
-            },
-            Error::DockerStreamError { error } => ImageError::Answer {
-                place,
-                status: 200,
-                what,
-                text: crate::printable(&error),
-            },
-            error => ImageError::Unreachable {
-                what: place,
-                cause: safe_cause(&error),
-            },
+            Error::DockerResponseServerError { status_code: 404, .. } => {
+                ImageError::NotFound { what, place }
+            }
+            Error::DockerResponseServerError { status_code: status, message } => {
+                ImageError::Answer { place, status, what, text: crate::printable(&message) }
+            }
+            Error::DockerStreamError { error } => {
+                ImageError::Answer { place, status: 200, what, text: crate::printable(&error) }
+            }
+            error => ImageError::Unreachable { what: place, cause: safe_cause(&error) },
         }
     }
 }
@@ -178,34 +165,24 @@ fn consume(
         Purpose::Copy => {
             let mut target = tempfile::NamedTempFile::new()
                 .map_err(ImageError::file(std::env::temp_dir(), "written"))?;
-            let copied = std::io::copy(
-                &mut (&mut reader).take(limit.saturating_add(1)),
-                &mut target,
-            )
-            .map_err(ImageError::file(target.path(), "written"))?;
+            let copied =
+                std::io::copy(&mut (&mut reader).take(limit.saturating_add(1)), &mut target)
+                    .map_err(ImageError::file(target.path(), "written"))?;
             if copied > limit {
-                return Err(ImageError::TooLarge {
-                    what: what.to_owned(),
-                    limit,
-                });
+                return Err(ImageError::TooLarge { what: what.to_owned(), limit });
             }
             Store::from_temporary(target)
         }
         Purpose::Check(level) => {
             let unpack = (level >= Level::L4).then(|| Budget::new(limit));
-            pass(
-                what,
-                reader,
-                &Passing { unpack }),
-                },
-            )
-            .map(Store::Passed)
+            pass(what, reader, &Passing { unpack }).map(Store::Passed)
         }
     }
 }
 
 /// The pieces as one stream of bytes, for code that reads in its own thread.
 struct PieceReader {
+    meter: Arc<Meter>,
     receiver: mpsc::Receiver<Result<Bytes, ()>>,
     current: Bytes,
 }
@@ -215,7 +192,10 @@ impl Read for PieceReader {
         while self.current.is_empty() {
             match self.receiver.blocking_recv() {
                 None => return Ok(0),
-                Some(Ok(piece)) => self.current = piece,
+                Some(Ok(piece)) => {
+                    self.meter.pass(piece.len() as u64);
+                    self.current = piece;
+                }
                 Some(Err(())) => return Err(std::io::Error::other("the transfer broke off")),
             }
         }
@@ -228,10 +208,6 @@ impl Read for PieceReader {
 impl Skip for PieceReader {
     fn skip(&mut self, count: u64) -> std::io::Result<()> {
         let skipped = std::io::copy(&mut self.by_ref().take(count), &mut std::io::sink())?;
-        if skipped < count {
-            Err(std::io::ErrorKind::UnexpectedEof.into())
-        } else {
-            Ok(())
-        }
+        if skipped < count { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 }

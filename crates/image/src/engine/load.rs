@@ -58,10 +58,8 @@ impl Engine {
         image: &PlatformImage,
         name: &RegistryName,
     ) -> Result<String, ImageError> {
-        let other = |why: &str| ImageError::Other {
-            place: self.shown.clone(),
-            why: why.to_owned(),
-        };
+        let other =
+            |why: &str| ImageError::Other { place: self.shown.clone(), why: why.to_owned() };
         let Some((id, layers)) = self.find(candidates).await? else {
             return Err(other("after loading it does not have the image"));
         };
@@ -70,12 +68,8 @@ impl Engine {
             return Err(other("after loading its layers are not the recorded ones"));
         }
         let tag = name.tag().unwrap_or("latest");
-        let options = TagImageOptionsBuilder::default()
-            .repo(&name.repository())
-            .tag(tag)
-            .build();
-        self.answered("tag", self.docker.tag_image(&id, Some(options)))
-            .await?;
+        let options = TagImageOptionsBuilder::default().repo(&name.repository()).tag(tag).build();
+        self.answered("tag", self.docker.tag_image(&id, Some(options))).await?;
         let shown = name.tagged().to_string();
         match self.find(std::slice::from_ref(&shown)).await? {
             Some((named, _)) if named == id => Ok(format!("{shown} in {}", self.shown)),
@@ -88,10 +82,7 @@ impl Engine {
         for name in names {
             match self.answered(name, self.docker.inspect_image(name)).await {
                 Ok(found) => {
-                    let layers = found
-                        .root_fs
-                        .and_then(|root| root.layers)
-                        .unwrap_or_default();
+                    let layers = found.root_fs.and_then(|root| root.layers).unwrap_or_default();
                     return Ok(found.id.map(|id| (id, layers)));
                 }
                 Err(ImageError::NotFound { .. }) => {}
@@ -103,10 +94,7 @@ impl Engine {
 
     async fn remove(&self, candidates: &[String]) {
         for candidate in candidates {
-            let options = RemoveImageOptions {
-                force: true,
-                ..RemoveImageOptions::default()
-            };
+            let options = RemoveImageOptions { force: true, ..RemoveImageOptions::default() };
             let removed = self.docker.remove_image(candidate, Some(options), None);
             if let Err(error) = self.answered(candidate, removed).await
                 && !matches!(error, ImageError::NotFound { .. })
@@ -125,20 +113,14 @@ impl Engine {
         let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(PIECES);
         let (root, image) = (root.clone(), image.clone());
         let writer = tokio::spawn(blocking(move || {
-            let output = PieceWriter {
-                sender,
-                piece: Vec::with_capacity(PIECE_BYTES),
-            };
+            let output = PieceWriter { sender, piece: Vec::with_capacity(PIECE_BYTES) };
             write_archive(&stage, &root, &image, output)
         }));
         let moved = Arc::new(AtomicBool::new(false));
         let taken = Arc::clone(&moved);
         let body = tokio_stream::wrappers::ReceiverStream::new(receiver)
             .inspect(move |_| taken.store(true, Ordering::Relaxed));
-        let options = ImportImageOptions {
-            quiet: true,
-            platform: None,
-        };
+        let options = ImportImageOptions { quiet: true, platform: None };
         let mut answers = Box::pin(self.docker.import_image_stream(options, body, None));
         let mut busy = Instant::now();
         let result = loop {
@@ -160,9 +142,7 @@ impl Engine {
         drop(answers);
         let written = match writer.await {
             Ok(written) => written,
-            Err(_) => Err(ImageError::Environment(
-                "the program is shutting down".to_owned(),
-            )),
+            Err(_) => Err(ImageError::Environment("the program is shutting down".to_owned())),
         };
         // If the engine refused, the writer fails for want of a reader.
         result?;
@@ -180,11 +160,7 @@ fn write_archive(
     let mut tar = Tarring::new(output);
     tar.bytes("oci-layout", LAYOUT_MARK.as_bytes())?;
     tar.bytes("index.json", &index_of(&[entry(root, None)]))?;
-    let layers: Vec<String> = image
-        .layers
-        .iter()
-        .map(|layer| layer.digest.layout_path())
-        .collect();
+    let layers: Vec<String> = image.layers.iter().map(|layer| layer.digest.layout_path()).collect();
     let listed = serde_json::json!([{
         "Config": image.config.digest.layout_path(),
         "RepoTags": null,
@@ -195,9 +171,7 @@ fn write_archive(
         tar.file(&name, &path)?;
     }
     let send = ImageError::file("the archive for the engine", "sent");
-    tar.finish()
-        .and_then(|mut output| output.flush())
-        .map_err(send)
+    tar.finish().and_then(|mut output| output.flush()).map_err(send)
 }
 
 /// Hands what is written to the connection, piece by piece.

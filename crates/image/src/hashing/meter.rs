@@ -80,9 +80,7 @@ impl Meter {
 
     pub(crate) fn report(&self) {
         let done = self.done.load(Ordering::Relaxed);
-        let millis = u64::try_from(self.start.elapsed().as_millis())
-            .unwrap_or(u64::MAX)
-            .max(1);
+        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
         self.progress.update(Snapshot {
             done,
             total: self.total.load(Ordering::Relaxed),

@@ -88,16 +88,10 @@ impl BlobSink {
         self.seen += bytes.len() as u64;
         if self.seen > self.size {
             let (what, expected, found) = (self.what.clone(), self.size, self.seen);
-            return Err(ImageError::Size {
-                what,
-                expected,
-                found,
-            });
+            return Err(ImageError::Size { what, expected, found });
         }
         self.hasher.update(bytes);
-        self.kept
-            .write_all(bytes)
-            .map_err(ImageError::file(&self.what, "stored"))?;
+        self.kept.write_all(bytes).map_err(ImageError::file(&self.what, "stored"))?;
         if let Some((unpacker, _)) = &mut self.unpacker
             && let Err(error) = unpacker.write(bytes)
         {
@@ -111,61 +105,38 @@ impl BlobSink {
     pub(crate) fn finish(mut self) -> Result<(), ImageError> {
         if self.seen != self.size {
             let (what, expected, found) = (self.what, self.size, self.seen);
-            return Err(ImageError::Size {
-                what,
-                expected,
-                found,
-            });
+            return Err(ImageError::Size { what, expected, found });
         }
         let found =
             std::mem::replace(&mut self.hasher, Hasher::new(self.expected.algorithm())).finish();
         if found != self.expected {
             let (what, expected) = (self.what, self.expected);
-            return Err(ImageError::Differs {
-                what,
-                expected,
-                found,
-            });
+            return Err(ImageError::Differs { what, expected, found });
         }
         if let Some((unpacker, expected)) = self.unpacker.take() {
-            let found = unpacker
-                .finish()
-                .map_err(|error| self.unpack_error(error))?
-                .digest;
+            let found = unpacker.finish().map_err(|error| self.unpack_error(error))?.digest;
             if found != expected {
                 let what = format!("diff ID of layer {}", self.what);
-                return Err(ImageError::Differs {
-                    what,
-                    expected,
-                    found,
-                });
+                return Err(ImageError::Differs { what, expected, found });
             }
         }
         debug_assert!(self.plain_diff_id.is_none_or(|diff_id| diff_id == found));
-        self.kept
-            .commit()
-            .map_err(ImageError::file(self.what, "stored"))
+        self.kept.commit().map_err(ImageError::file(self.what, "stored"))
     }
 
     fn unpack_error(&self, error: UnpackError) -> ImageError {
         let what = self.what.clone();
         match error {
-            UnpackError::OverBudget(limit) => ImageError::TooLarge {
-                what: format!("the unpacked content of {what}"),
-                limit,
-            },
+            UnpackError::OverBudget(limit) => {
+                ImageError::TooLarge { what: format!("the unpacked content of {what}"), limit }
+            }
             UnpackError::Broken(why) => {
-                let cause = Malformed::Compression {
-                    digest: self.expected.clone(),
-                    why,
-                };
+                let cause = Malformed::Compression { digest: self.expected.clone(), why };
                 ImageError::Malformed { what, cause }
             }
-            UnpackError::Output(cause) => ImageError::File {
-                path: what.into(),
-                act: "unpacked",
-                cause,
-            },
+            UnpackError::Output(cause) => {
+                ImageError::File { path: what.into(), act: "unpacked", cause }
+            }
         }
     }
 }

@@ -24,10 +24,7 @@ impl Progress for Recorder {
 fn job(byte: u8, size: u64, unpack: Option<Digest>) -> Job {
     let digest = Digest::of(Algorithm::Sha256, &[byte]);
     let descriptor = Descriptor::new("application/x", digest, size);
-    Job {
-        descriptor,
-        unpack: unpack.map(|digest| (Packing::Gzip, digest)),
-    }
+    Job { descriptor, unpack: unpack.map(|digest| (Packing::Gzip, digest)) }
 }
 
 #[test]
@@ -37,11 +34,7 @@ fn jobs_are_distinct_and_largest_first() {
         jobs.add(job(byte, size, None)).unwrap();
     }
     assert_eq!(jobs.bytes(), 60);
-    let sizes: Vec<u64> = jobs
-        .largest_first()
-        .iter()
-        .map(|job| job.descriptor.size)
-        .collect();
+    let sizes: Vec<u64> = jobs.largest_first().iter().map(|job| job.descriptor.size).collect();
     assert_eq!(sizes, [30, 20, 10]);
 }
 
@@ -49,20 +42,11 @@ fn jobs_are_distinct_and_largest_first() {
 fn one_digest_cannot_mean_two_things() {
     let mut jobs = Jobs::default();
     jobs.add(job(1, 10, None)).unwrap();
-    assert!(matches!(
-        jobs.add(job(1, 11, None)),
-        Err(ImageError::Malformed { .. })
-    ));
-    let (a, b) = (
-        Digest::of(Algorithm::Sha256, b"a"),
-        Digest::of(Algorithm::Sha256, b"b"),
-    );
+    assert!(matches!(jobs.add(job(1, 11, None)), Err(ImageError::Malformed { .. })));
+    let (a, b) = (Digest::of(Algorithm::Sha256, b"a"), Digest::of(Algorithm::Sha256, b"b"));
     jobs.add(job(1, 10, Some(a.clone()))).unwrap();
     jobs.add(job(1, 10, Some(a))).unwrap();
-    assert!(matches!(
-        jobs.add(job(1, 10, Some(b))),
-        Err(ImageError::Differs { .. })
-    ));
+    assert!(matches!(jobs.add(job(1, 10, Some(b))), Err(ImageError::Differs { .. })));
     // The unpacking asked for later is not lost.
     assert!(jobs.largest_first()[0].unpack.is_some());
 }
@@ -73,15 +57,10 @@ async fn progress_is_in_real_bytes() {
     let tar = tar_of(&[("big", &vec![5; 5 << 20])]);
     let made = image("amd64", &[layer_of(tar, "tar")]);
     layout_of(&made, None, dir.path());
-    let source = open(&format!("oci:{}", dir.path().display()))
-        .await
-        .unwrap();
+    let source = open(&format!("oci:{}", dir.path().display())).await.unwrap();
     let recorder = Arc::new(Recorder::default());
     let progress = Arc::clone(&recorder) as Arc<dyn Progress>;
-    let options = CheckOptions {
-        progress,
-        ..CheckOptions::default()
-    };
+    let options = CheckOptions { progress, ..CheckOptions::default() };
     let expected = Expected::root(made.digest.clone());
     check(&source, &expected, &options).await.unwrap();
     let blobs: usize = made.blobs.values().map(Vec::len).sum();
@@ -107,10 +86,7 @@ async fn a_layer_shared_by_all_platforms_is_read_once() {
     fake.serve("app", "v1", &made);
     let source = open(&fake.name("app:v1")).await.unwrap();
     let expected = Expected::root(made.digest.clone());
-    let options = CheckOptions {
-        level: Level::L4,
-        ..CheckOptions::default()
-    };
+    let options = CheckOptions { level: Level::L4, ..CheckOptions::default() };
     check(&source, &expected, &options).await.unwrap();
     let shared = platforms[0].layers[0].to_string();
     assert_eq!(fake.count(&axum::http::Method::GET, &shared), 1);
@@ -118,12 +94,9 @@ async fn a_layer_shared_by_all_platforms_is_read_once() {
 
 #[test]
 fn levels_are_ordered_and_named() {
-    for (text, level) in [
-        ("L1", Level::L1),
-        ("L2", Level::L2),
-        ("l3", Level::L3),
-        ("L4", Level::L4),
-    ] {
+    for (text, level) in
+        [("L1", Level::L1), ("L2", Level::L2), ("l3", Level::L3), ("L4", Level::L4)]
+    {
         assert_eq!(text.parse(), Ok(level));
         assert_eq!(level.to_string(), text.to_uppercase());
     }

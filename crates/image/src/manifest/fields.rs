@@ -10,24 +10,10 @@ use crate::json::{Object, Value};
 use crate::limits::{MAX_BLOB_BYTES, MAX_MEDIA_TYPE_BYTES};
 use crate::printable;
 
-const DESCRIPTOR_FIELDS: [&str; 8] = [
-    "mediaType",
-    "digest",
-    "size",
-    "urls",
-    "annotations",
-    "data",
-    "artifactType",
-    "platform",
-];
-const PLATFORM_FIELDS: [&str; 6] = [
-    "architecture",
-    "os",
-    "os.version",
-    "os.features",
-    "variant",
-    "features",
-];
+const DESCRIPTOR_FIELDS: [&str; 8] =
+    ["mediaType", "digest", "size", "urls", "annotations", "data", "artifactType", "platform"];
+const PLATFORM_FIELDS: [&str; 6] =
+    ["architecture", "os", "os.version", "os.features", "variant", "features"];
 
 /// An object and where it stands.
 pub(super) struct Fields<'o> {
@@ -37,38 +23,23 @@ pub(super) struct Fields<'o> {
 
 impl<'o> Fields<'o> {
     pub(super) fn root(object: &'o Object) -> Self {
-        Self {
-            object,
-            path: String::new(),
-        }
+        Self { object, path: String::new() }
     }
 
     pub(super) fn inside(&self, field: &str, object: &'o Object) -> Self {
-        Self {
-            object,
-            path: self.at(field),
-        }
+        Self { object, path: self.at(field) }
     }
 
     fn at(&self, field: &str) -> String {
-        if self.path.is_empty() {
-            field.to_owned()
-        } else {
-            format!("{}.{field}", self.path)
-        }
+        if self.path.is_empty() { field.to_owned() } else { format!("{}.{field}", self.path) }
     }
 
     fn required(&self, field: &str) -> Result<&'o Value, Malformed> {
-        self.object.get(field).ok_or_else(|| Malformed::Missing {
-            field: self.at(field),
-        })
+        self.object.get(field).ok_or_else(|| Malformed::Missing { field: self.at(field) })
     }
 
     fn wrong(&self, field: &str, expected: &'static str) -> Malformed {
-        Malformed::WrongType {
-            field: self.at(field),
-            expected,
-        }
+        Malformed::WrongType { field: self.at(field), expected }
     }
 
     pub(super) fn optional_string(&self, field: &str) -> Result<Option<&'o str>, Malformed> {
@@ -81,18 +52,13 @@ impl<'o> Fields<'o> {
 
     /// A required string that may be empty: cosign writes empty platforms.
     pub(super) fn text(&self, field: &str) -> Result<&'o str, Malformed> {
-        self.optional_string(field)?
-            .ok_or_else(|| Malformed::Missing {
-                field: self.at(field),
-            })
+        self.optional_string(field)?.ok_or_else(|| Malformed::Missing { field: self.at(field) })
     }
 
     pub(super) fn string(&self, field: &str) -> Result<&'o str, Malformed> {
         let text = self.text(field)?;
         if text.is_empty() {
-            return Err(Malformed::Missing {
-                field: self.at(field),
-            });
+            return Err(Malformed::Missing { field: self.at(field) });
         }
         Ok(text)
     }
@@ -106,11 +72,7 @@ impl<'o> Fields<'o> {
             Value::Float => "a fraction or beyond 64 bits".to_owned(),
             _ => return Err(self.wrong(field, "a number")),
         };
-        Err(Malformed::Number {
-            field: self.at(field),
-            found,
-            limit: MAX_BLOB_BYTES,
-        })
+        Err(Malformed::Number { field: self.at(field), found, limit: MAX_BLOB_BYTES })
     }
 
     pub(super) fn array(&self, field: &str) -> Result<&'o [Value], Malformed> {
@@ -128,10 +90,7 @@ impl<'o> Fields<'o> {
 
     pub(super) fn object(&self, field: &str) -> Result<&'o Object, Malformed> {
         self.required(field)?;
-        self.optional_object(field)?
-            .ok_or_else(|| Malformed::Missing {
-                field: self.at(field),
-            })
+        self.optional_object(field)?.ok_or_else(|| Malformed::Missing { field: self.at(field) })
     }
 
     pub(super) fn optional_object(&self, field: &str) -> Result<Option<&'o Object>, Malformed> {
@@ -169,13 +128,10 @@ impl<'o> Fields<'o> {
         let parse = |(index, item): (usize, &Value)| {
             let path = format!("{}[{index}]", self.at(field));
             match item {
-                Value::String(text) => text
-                    .parse()
-                    .map_err(|cause| Malformed::Digest { field: path, cause }),
-                _ => Err(Malformed::WrongType {
-                    field: path,
-                    expected: "a string",
-                }),
+                Value::String(text) => {
+                    text.parse().map_err(|cause| Malformed::Digest { field: path, cause })
+                }
+                _ => Err(Malformed::WrongType { field: path, expected: "a string" }),
             }
         };
         items.iter().enumerate().map(parse).collect()
@@ -201,10 +157,7 @@ impl<'o> Fields<'o> {
             let path = format!("{}[{index}]", self.at(field));
             match item {
                 Value::Object(object) => Fields { object, path }.parse_descriptor(),
-                _ => Err(Malformed::WrongType {
-                    field: path,
-                    expected: "an object",
-                }),
+                _ => Err(Malformed::WrongType { field: path, expected: "an object" }),
             }
         };
         items.iter().enumerate().map(parse).collect()
@@ -219,10 +172,7 @@ impl<'o> Fields<'o> {
         let digest: Digest = self
             .string("digest")?
             .parse()
-            .map_err(|cause| Malformed::Digest {
-                field: self.at("digest"),
-                cause,
-            })?;
+            .map_err(|cause| Malformed::Digest { field: self.at("digest"), cause })?;
         let size = self.unsigned("size")?;
         self.optional_string("artifactType")?;
         let data = self.data(&digest, size)?;
@@ -245,9 +195,7 @@ impl<'o> Fields<'o> {
             .decode(text)
             .map_err(|_| self.wrong("data", "base64"))?;
         if bytes.len() as u64 != size || Digest::of(digest.algorithm(), &bytes) != *digest {
-            return Err(Malformed::DataDiffers {
-                field: self.path.clone(),
-            });
+            return Err(Malformed::DataDiffers { field: self.path.clone() });
         }
         Ok(Some(bytes))
     }

@@ -79,11 +79,7 @@ fn split(path: &str) -> (&str, &str) {
 fn set(document: &Value, path: &str, value: Option<Value>) -> Value {
     let (parent, field) = split(path);
     let mut document = document.clone();
-    let parent = document
-        .pointer_mut(parent)
-        .unwrap()
-        .as_object_mut()
-        .unwrap();
+    let parent = document.pointer_mut(parent).unwrap().as_object_mut().unwrap();
     match value {
         Some(value) => drop(parent.insert(field.to_owned(), value)),
         None => drop(parent.remove(field)),
@@ -96,13 +92,7 @@ fn the_documents_of_these_tests_are_sound() {
     for document in [manifest(), sound_index()] {
         parse_any(document.to_string().as_bytes()).unwrap();
     }
-    assert_eq!(
-        parse_config(config().to_string().as_bytes())
-            .unwrap()
-            .diff_ids
-            .len(),
-        1
-    );
+    assert_eq!(parse_config(config().to_string().as_bytes()).unwrap().diff_ids.len(), 1);
 }
 
 #[test]
@@ -110,11 +100,7 @@ fn every_field_missing() {
     for (parse, document, path, required, _) in fields() {
         for absent in [None, Some(Value::Null)] {
             let changed = set(&document, path, absent).to_string();
-            assert_eq!(
-                parse(changed.as_bytes()).is_err(),
-                required,
-                "{path} absent: {changed}"
-            );
+            assert_eq!(parse(changed.as_bytes()).is_err(), required, "{path} absent: {changed}");
         }
     }
 }
@@ -124,10 +110,7 @@ fn every_field_of_another_type_huge_negative_or_fractional() {
     for (parse, document, path, _, wrong) in fields() {
         for value in wrong {
             let changed = set(&document, path, Some(value)).to_string();
-            assert!(
-                parse(changed.as_bytes()).is_err(),
-                "{path} was accepted: {changed}"
-            );
+            assert!(parse(changed.as_bytes()).is_err(), "{path} was accepted: {changed}");
         }
     }
 }
@@ -138,18 +121,10 @@ fn every_field_doubled() {
         let (parent, field) = split(path);
         let object = document.pointer(parent).unwrap();
         let whole = object.to_string();
-        let twice = format!(
-            "{}, {}: {}}}",
-            &whole[..whole.len() - 1],
-            json!(field),
-            object[field]
-        );
+        let twice = format!("{}, {}: {}}}", &whole[..whole.len() - 1], json!(field), object[field]);
         let changed = document.to_string().replacen(&whole, &twice, 1);
         let error = parse(changed.as_bytes()).unwrap_err();
-        assert!(
-            matches!(error, Malformed::DuplicateKey { .. }),
-            "{path}: {error}: {changed}"
-        );
+        assert!(matches!(error, Malformed::DuplicateKey { .. }), "{path}: {error}: {changed}");
     }
 }
 
@@ -158,43 +133,25 @@ fn every_field_in_another_case() {
     for (parse, document, path, _, _) in fields() {
         let (parent, field) = split(path);
         let value = document.pointer(path).unwrap().clone();
-        let object = if parent.is_empty() {
-            String::new()
-        } else {
-            parent.to_owned()
-        };
-        for variant in [
-            field.to_uppercase(),
-            field.replace('s', "\u{17f}"),
-            field.replace('k', "\u{212a}"),
-        ] {
+        let object = if parent.is_empty() { String::new() } else { parent.to_owned() };
+        for variant in
+            [field.to_uppercase(), field.replace('s', "\u{17f}"), field.replace('k', "\u{212a}")]
+        {
             if variant == field {
                 continue;
             }
-            let changed = set(
-                &document,
-                &format!("{object}/{variant}"),
-                Some(value.clone()),
-            )
-            .to_string();
+            let changed =
+                set(&document, &format!("{object}/{variant}"), Some(value.clone())).to_string();
             let error = parse(changed.as_bytes()).unwrap_err();
-            assert!(
-                matches!(error, Malformed::KeyVariant { .. }),
-                "{path}: {error}: {changed}"
-            );
+            assert!(matches!(error, Malformed::KeyVariant { .. }), "{path}: {error}: {changed}");
         }
     }
 }
 
 #[test]
 fn escaped_keys_are_the_same_keys() {
-    let text = manifest()
-        .to_string()
-        .replacen("\"layers\"", "\"layers\":[],\"\\u006cayers\"", 1);
-    assert!(matches!(
-        parse_any(text.as_bytes()),
-        Err(Malformed::DuplicateKey { .. })
-    ));
+    let text = manifest().to_string().replacen("\"layers\"", "\"layers\":[],\"\\u006cayers\"", 1);
+    assert!(matches!(parse_any(text.as_bytes()), Err(Malformed::DuplicateKey { .. })));
 }
 
 #[test]
@@ -217,22 +174,13 @@ fn media_types_must_agree() {
     let bytes = manifest().to_string();
     for announced in [DOCKER_MANIFEST, OCI_INDEX, DOCKER_LIST] {
         let error = parse_document(bytes.as_bytes(), Some(announced)).unwrap_err();
-        assert!(
-            matches!(error, Malformed::MediaTypeDiffers { .. }),
-            "{announced}: {error}"
-        );
+        assert!(matches!(error, Malformed::MediaTypeDiffers { .. }), "{announced}: {error}");
     }
-    for announced in [
-        "application/json",
-        "text/html",
-        "",
-        "application/vnd.oci.image.config.v1+json",
-    ] {
+    for announced in
+        ["application/json", "text/html", "", "application/vnd.oci.image.config.v1+json"]
+    {
         let error = parse_document(bytes.as_bytes(), Some(announced)).unwrap_err();
-        assert!(
-            matches!(error, Malformed::UnknownMediaType { .. }),
-            "{announced}: {error}"
-        );
+        assert!(matches!(error, Malformed::UnknownMediaType { .. }), "{announced}: {error}");
     }
     // Without a field of its own the announcement decides, and then the shape must fit it.
     let bare = set(&manifest(), "/mediaType", None).to_string();
@@ -258,16 +206,10 @@ fn schema_1_is_refused_however_it_is_announced() {
     ];
     for announced in kinds {
         let error = parse_document(signed.as_bytes(), announced).unwrap_err();
-        assert!(
-            matches!(error, Malformed::Schema1),
-            "{announced:?}: {error}"
-        );
+        assert!(matches!(error, Malformed::Schema1), "{announced:?}: {error}");
     }
     let bare = json!({ "schemaVersion": 1 }).to_string();
-    assert!(matches!(
-        parse_any(bare.as_bytes()),
-        Err(Malformed::Schema1)
-    ));
+    assert!(matches!(parse_any(bare.as_bytes()), Err(Malformed::Schema1)));
 }
 
 #[test]
@@ -276,13 +218,7 @@ fn encodings_other_than_plain_utf_8_are_refused() {
     let utf16 = |little: bool| -> Vec<u8> {
         let units = text.encode_utf16();
         units
-            .flat_map(|unit| {
-                if little {
-                    unit.to_le_bytes()
-                } else {
-                    unit.to_be_bytes()
-                }
-            })
+            .flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() })
             .collect()
     };
     let cases: Vec<Vec<u8>> = vec![
@@ -299,17 +235,10 @@ fn encodings_other_than_plain_utf_8_are_refused() {
         text.replace("\"v\"", "\"\0\"").into_bytes(),
     ];
     for bytes in cases {
-        assert!(
-            matches!(parse_any(&bytes), Err(Malformed::Encoding { .. })),
-            "{:?}",
-            &bytes[..8]
-        );
+        assert!(matches!(parse_any(&bytes), Err(Malformed::Encoding { .. })), "{:?}", &bytes[..8]);
     }
     let surrogate = text.replace("\"v\"", "\"\\ud800\"");
-    assert!(matches!(
-        parse_any(surrogate.as_bytes()),
-        Err(Malformed::Json(_))
-    ));
+    assert!(matches!(parse_any(surrogate.as_bytes()), Err(Malformed::Json(_))));
 }
 
 #[test]
@@ -330,10 +259,7 @@ fn syntax_errors_and_trailing_bytes_are_refused() {
         assert!(parse_any(bad.as_bytes()).is_err(), "{bad}");
     }
     for tail in ["{}", "x", ",", "\n{}"] {
-        assert!(matches!(
-            parse_any(format!("{text}{tail}").as_bytes()),
-            Err(Malformed::Json(_))
-        ));
+        assert!(matches!(parse_any(format!("{text}{tail}").as_bytes()), Err(Malformed::Json(_))));
     }
     assert!(parse_any(format!("\n {text}\n\t ").as_bytes()).is_ok());
 }
@@ -346,20 +272,11 @@ fn nesting_and_number_of_values_are_bounded() {
         format!("{{\"x\":{inner},{}", &text[1..])
     };
     assert!(parse_any(deep(31).as_bytes()).is_ok());
-    assert!(matches!(
-        parse_any(deep(33).as_bytes()),
-        Err(Malformed::TooDeep { .. })
-    ));
-    assert!(matches!(
-        parse_any(deep(100_000).as_bytes()),
-        Err(Malformed::TooDeep { .. })
-    ));
+    assert!(matches!(parse_any(deep(33).as_bytes()), Err(Malformed::TooDeep { .. })));
+    assert!(matches!(parse_any(deep(100_000).as_bytes()), Err(Malformed::TooDeep { .. })));
     let text = manifest().to_string();
     let many = format!("{{\"x\":[{}0],{}", "0,".repeat(300_000), &text[1..]);
-    assert!(matches!(
-        parse_any(many.as_bytes()),
-        Err(Malformed::TooManyValues { .. })
-    ));
+    assert!(matches!(parse_any(many.as_bytes()), Err(Malformed::TooManyValues { .. })));
 }
 
 #[test]
@@ -380,14 +297,8 @@ fn layers_children_and_diff_ids_are_bounded() {
     };
     layers(0).unwrap();
     layers(MAX_LAYERS).unwrap();
-    assert!(matches!(
-        layers(MAX_LAYERS + 1),
-        Err(Malformed::TooManyLayers { .. })
-    ));
-    assert!(matches!(
-        layers(10_000),
-        Err(Malformed::TooManyLayers { .. })
-    ));
+    assert!(matches!(layers(MAX_LAYERS + 1), Err(Malformed::TooManyLayers { .. })));
+    assert!(matches!(layers(10_000), Err(Malformed::TooManyLayers { .. })));
     let children = |count| {
         let mut document = index();
         document["manifests"] = Value::Array(vec![sound_index()["manifests"][0].clone(); count]);
@@ -395,10 +306,7 @@ fn layers_children_and_diff_ids_are_bounded() {
     };
     children(0).unwrap();
     children(MAX_CHILDREN).unwrap();
-    assert!(matches!(
-        children(MAX_CHILDREN + 1),
-        Err(Malformed::TooManyChildren { .. })
-    ));
+    assert!(matches!(children(MAX_CHILDREN + 1), Err(Malformed::TooManyChildren { .. })));
     let mut many = config();
     many["rootfs"]["diff_ids"] = Value::Array(vec![json!(digest('a')); MAX_LAYERS + 1]);
     assert!(matches!(
@@ -415,10 +323,7 @@ fn embedded_data_must_have_its_digest_and_size() {
     ));
     let mut longer = sound_index();
     longer["manifests"][0]["size"] = json!(6);
-    assert!(matches!(
-        parse_any(longer.to_string().as_bytes()),
-        Err(Malformed::DataDiffers { .. })
-    ));
+    assert!(matches!(parse_any(longer.to_string().as_bytes()), Err(Malformed::DataDiffers { .. })));
 }
 
 #[test]
@@ -427,9 +332,7 @@ fn sizes_may_reach_the_limit_and_sha512_works() {
     document["layers"][0]["size"] = json!(MAX_BLOB_BYTES);
     document["layers"][0]["digest"] = json!(format!("sha512:{}", "a".repeat(128)));
     let (parsed, _) = parse_document(document.to_string().as_bytes(), None).unwrap();
-    let Document::Manifest(parsed) = parsed else {
-        panic!("not a manifest")
-    };
+    let Document::Manifest(parsed) = parsed else { panic!("not a manifest") };
     assert_eq!(parsed.layers[0].digest.algorithm(), Algorithm::Sha512);
     assert!(parsed.layers[0].foreign);
 }
@@ -470,11 +373,7 @@ proptest! {
 
 #[test]
 fn made_images_are_sound() {
-    for made in [
-        Made::small("amd64"),
-        Made::multi(),
-        Made::small("amd64").docker(),
-    ] {
+    for made in [Made::small("amd64"), Made::multi(), Made::small("amd64").docker()] {
         parse_document(&made.bytes, Some(&made.media_type)).unwrap();
     }
 }

@@ -7,10 +7,7 @@ fn escape_sequences_from_a_registry_never_reach_the_terminal() {
     let hostile = "\x1b]0;owned\x07\x1b[2Jok\r\n\u{9b}31m\u{202e}evil\u{2066}\u{7f}\u{200b}";
     let shown = printable(hostile);
     assert!(shown.chars().all(|c| !c.is_control()), "{shown}");
-    assert!(
-        !shown.contains('\u{202e}') && !shown.contains('\u{200b}'),
-        "{shown}"
-    );
+    assert!(!shown.contains('\u{202e}') && !shown.contains('\u{200b}'), "{shown}");
     assert!(shown.contains("\\u{1b}]0;owned\\u{7}"), "{shown}");
 }
 

@@ -62,21 +62,14 @@ impl RegistryName {
     /// The same place asked for by digest; the tag stays for show.
     #[must_use]
     pub fn with_digest(&self, digest: Digest) -> Self {
-        Self {
-            digest: Some(digest),
-            ..self.clone()
-        }
+        Self { digest: Some(digest), ..self.clone() }
     }
 
     /// The same name without its digest, with the tag `latest` if it had none.
     #[must_use]
     pub fn tagged(&self) -> Self {
         let tag = self.tag.clone().or_else(|| Some("latest".to_owned()));
-        Self {
-            tag,
-            digest: None,
-            ..self.clone()
-        }
+        Self { tag, digest: None, ..self.clone() }
     }
 
     /// What stands in a manifest URL: the digest if there is one, else the tag.
@@ -126,12 +119,7 @@ impl FromStr for RegistryName {
             (None, None) => Some("latest".to_owned()),
             (tag, _) => tag,
         };
-        Ok(Self {
-            registry,
-            repo,
-            tag,
-            digest,
-        })
+        Ok(Self { registry, repo, tag, digest })
     }
 }
 
@@ -196,9 +184,7 @@ fn dns_name_ok(name: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     // A name whose last label is a number is read as an IPv4 address by URL parsers, in surprising spellings (0x7f.1, 010.1.1.1).
     let last = name.rsplit('.').next().unwrap_or_default();
@@ -208,10 +194,7 @@ fn dns_name_ok(name: &str) -> bool {
             .is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
     name.len() <= 253
         && name.split('.').all(label_ok)
-        && (!numeric
-            || name
-                .parse::<Ipv4Addr>()
-                .is_ok_and(|address| address.to_string() == name))
+        && (!numeric || name.parse::<Ipv4Addr>().is_ok_and(|address| address.to_string() == name))
 }
 
 fn parse_repository(registry: &str, repo: &str, implicit: bool) -> Result<String, ReferenceError> {
@@ -244,10 +227,7 @@ fn component_ok(component: &str) -> bool {
     let bytes = component.as_bytes();
     let mut at = 0;
     loop {
-        let word = bytes[at..]
-            .iter()
-            .take_while(|byte| alphanumeric(**byte))
-            .count();
+        let word = bytes[at..].iter().take_while(|byte| alphanumeric(**byte)).count();
         if word == 0 {
             return false;
         }
@@ -255,10 +235,7 @@ fn component_ok(component: &str) -> bool {
         if at == bytes.len() {
             return true;
         }
-        let separator = bytes[at..]
-            .iter()
-            .take_while(|byte| !alphanumeric(**byte))
-            .count();
+        let separator = bytes[at..].iter().take_while(|byte| !alphanumeric(**byte)).count();
         let ok = match &bytes[at..at + separator] {
             b"." | b"_" | b"__" => true,
             run => run.iter().all(|byte| *byte == b'-'),
@@ -275,12 +252,6 @@ fn parse_tag(tag: &str) -> Result<String, ReferenceError> {
     let bytes = tag.as_bytes();
     let ok = bytes.len() <= MAX_TAG_BYTES
         && bytes.first().copied().is_some_and(word)
-        && bytes
-            .iter()
-            .all(|byte| word(*byte) || matches!(byte, b'.' | b'-'));
-    if ok {
-        Ok(tag.to_owned())
-    } else {
-        Err(ReferenceError::Tag(printable(tag)))
-    }
+        && bytes.iter().all(|byte| word(*byte) || matches!(byte, b'.' | b'-'));
+    if ok { Ok(tag.to_owned()) } else { Err(ReferenceError::Tag(printable(tag))) }
 }

@@ -18,10 +18,7 @@ fn defaults_are_written_out() {
         ("nginx:1.27", "docker.io/library/nginx:1.27"),
         ("docker.io/nginx", "docker.io/library/nginx:latest"),
         ("index.docker.io/nginx", "docker.io/library/nginx:latest"),
-        (
-            "docker.io/library/nginx:latest",
-            "docker.io/library/nginx:latest",
-        ),
+        ("docker.io/library/nginx:latest", "docker.io/library/nginx:latest"),
         ("acme/app", "docker.io/acme/app:latest"),
         ("library/nginx", "docker.io/library/nginx:latest"),
         ("registry.example/nginx", "registry.example/nginx:latest"),
@@ -32,15 +29,10 @@ fn defaults_are_written_out() {
         ("[::1]:5000/app", "[::1]:5000/app:latest"),
         ("[2001:0db8:0:0:0:0:0:1]/app", "[2001:db8::1]/app:latest"),
         ("xn--n3h.example/app", "xn--n3h.example/app:latest"),
-        (
-            "r.example/a__b-c.d---e:T_a.g-1",
-            "r.example/a__b-c.d---e:T_a.g-1",
-        ),
+        ("r.example/a__b-c.d---e:T_a.g-1", "r.example/a__b-c.d---e:T_a.g-1"),
     ];
     for (text, canonical) in cases {
-        let name: RegistryName = text
-            .parse()
-            .unwrap_or_else(|error| panic!("{text}: {error}"));
+        let name: RegistryName = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(name.to_string(), *canonical, "{text}");
     }
     let both: RegistryName = format!("r.example/app:v1@{digest}").parse().unwrap();
@@ -63,52 +55,26 @@ const REFUSED: &str = r"
 #[test]
 fn what_the_grammar_does_not_have_is_refused() {
     let digest = format!("sha256:{}", hex(64));
-    let odd = [
-        "",
-        " app",
-        "app ",
-        "app\n",
-        "app:v 1",
-        "app:v1\0",
-        "oci:dir:v 1",
-    ];
+    let odd = ["", " app", "app ", "app\n", "app:v 1", "app:v1\0", "oci:dir:v 1"];
     for text in odd.into_iter().chain(REFUSED.split_whitespace()) {
         assert!(text.parse::<ImageRef>().is_err(), "{text:?} was accepted");
     }
-    let after = format!("app@{digest}:v1")
-        .parse::<RegistryName>()
-        .unwrap_err();
-    assert!(
-        matches!(after, ReferenceError::Digest(DigestError::Length { .. })),
-        "{after:?}"
-    );
+    let after = format!("app@{digest}:v1").parse::<RegistryName>().unwrap_err();
+    assert!(matches!(after, ReferenceError::Digest(DigestError::Length { .. })), "{after:?}");
     let upper = format!("app@{}", digest.to_uppercase().replace("SHA256", "sha256"));
     assert_eq!(
         upper.parse::<RegistryName>().unwrap_err(),
         ReferenceError::Digest(DigestError::Hex)
     );
-    let md5 = format!("app@md5:{}", hex(32))
-        .parse::<RegistryName>()
-        .unwrap_err();
-    assert_eq!(
-        md5,
-        ReferenceError::Digest(DigestError::Algorithm("md5".into()))
-    );
+    let md5 = format!("app@md5:{}", hex(32)).parse::<RegistryName>().unwrap_err();
+    assert_eq!(md5, ReferenceError::Digest(DigestError::Algorithm("md5".into())));
 }
 
 #[test]
 fn upper_case_is_refused_with_a_reason_in_host_and_repository_but_not_in_tags() {
-    for text in [
-        "Nginx",
-        "r.example/App",
-        "R.example/app",
-        "LOCALHOST:5000/app",
-    ] {
+    for text in ["Nginx", "r.example/App", "R.example/app", "LOCALHOST:5000/app"] {
         let error = text.parse::<RegistryName>().unwrap_err();
-        assert!(
-            matches!(error, ReferenceError::UpperCase(_)),
-            "{text}: {error:?}"
-        );
+        assert!(matches!(error, ReferenceError::UpperCase(_)), "{text}: {error:?}");
     }
     assert_eq!("app:V1".parse::<RegistryName>().unwrap().tag(), Some("V1"));
 }
@@ -122,17 +88,11 @@ fn limits_hold_at_their_edges() {
     assert!(repo(255).is_ok());
     assert_eq!(repo(256), Err(ReferenceError::TooLong(256)));
     // The implicit part counts too.
-    assert_eq!(
-        "a".repeat(248).parse::<RegistryName>(),
-        Err(ReferenceError::TooLong(256))
-    );
+    assert_eq!("a".repeat(248).parse::<RegistryName>(), Err(ReferenceError::TooLong(256)));
     let label = |length| format!("{}.example/a", "h".repeat(length)).parse::<RegistryName>();
     assert!(label(63).is_ok());
     assert!(matches!(label(64), Err(ReferenceError::Host(_))));
-    assert!(matches!(
-        hex(64).parse::<RegistryName>(),
-        Err(ReferenceError::LooksLikeId(_))
-    ));
+    assert!(matches!(hex(64).parse::<RegistryName>(), Err(ReferenceError::LooksLikeId(_))));
     assert!(hex(63).parse::<RegistryName>().is_ok());
 }
 
@@ -141,32 +101,21 @@ fn transports_are_those_of_skopeo() {
     let id = format!("docker-daemon:sha256:{}", hex(64));
     let cases: &[(&str, &str)] = &[
         ("docker://nginx", "docker://docker.io/library/nginx:latest"),
-        (
-            "docker-daemon:app:v1",
-            "docker-daemon:docker.io/library/app:v1",
-        ),
+        ("docker-daemon:app:v1", "docker-daemon:docker.io/library/app:v1"),
         (&id, &id),
-        (
-            "containers-storage:localhost/app",
-            "containers-storage:localhost/app:latest",
-        ),
+        ("containers-storage:localhost/app", "containers-storage:localhost/app:latest"),
         ("oci:/tmp/x", "oci:/tmp/x"),
         ("oci:rel/dir:v1", "oci:rel/dir:v1"),
         ("oci-archive:/tmp/x.tar", "oci-archive:/tmp/x.tar"),
         ("oci-archive:/tmp/x.tar:v1", "oci-archive:/tmp/x.tar:v1"),
         ("docker-archive:x.tar", "docker-archive:x.tar"),
-        (
-            "docker-archive:x.tar:app:v1",
-            "docker-archive:x.tar:docker.io/library/app:v1",
-        ),
+        ("docker-archive:x.tar:app:v1", "docker-archive:x.tar:docker.io/library/app:v1"),
         // A name that is called like a transport needs the transport written out.
         ("docker://oci:v1", "docker://docker.io/library/oci:v1"),
         ("dir:v1", "docker://docker.io/library/dir:v1"),
     ];
     for (text, canonical) in cases {
-        let parsed: ImageRef = text
-            .parse()
-            .unwrap_or_else(|error| panic!("{text}: {error}"));
+        let parsed: ImageRef = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(parsed.to_string(), *canonical);
     }
     let parsed: ImageRef = id.parse().unwrap();
@@ -175,10 +124,7 @@ fn transports_are_those_of_skopeo() {
 
 #[test]
 fn hostile_names_are_escaped_in_errors() {
-    let error = "app:\x1b[2J"
-        .parse::<RegistryName>()
-        .unwrap_err()
-        .to_string();
+    let error = "app:\x1b[2J".parse::<RegistryName>().unwrap_err().to_string();
     assert!(!error.contains('\x1b'), "{error:?}");
 }
 

@@ -81,17 +81,10 @@ impl Session {
 }
 
 fn look_up(registry: &str, source: &Credentials) -> Looked {
-    let key = if registry == "docker.io" {
-        DOCKER_HUB_KEY
-    } else {
-        registry
-    };
+    let key = if registry == "docker.io" { DOCKER_HUB_KEY } else { registry };
     let result = match source {
         Credentials::Anonymous => {
-            return Looked {
-                secret: None,
-                hint: "no credentials were to be used".to_owned(),
-            };
+            return Looked { secret: None, hint: "no credentials were to be used".to_owned() };
         }
         Credentials::DockerConfig => docker_credential::get_credential(key)
             .or_else(|error| docker_credential::get_podman_credential(key).map_err(|_| error)),
@@ -109,10 +102,7 @@ fn look_up(registry: &str, source: &Credentials) -> Looked {
             hint: "the identity token of docker's configuration was not accepted".to_owned(),
             secret: Some(Secret::Identity(token)),
         },
-        Err(error) => Looked {
-            secret: None,
-            hint: hint(registry, &error),
-        },
+        Err(error) => Looked { secret: None, hint: hint(registry, &error) },
     }
 }
 
@@ -154,23 +144,16 @@ impl RegistryClient {
                 basic(user, password).ok_or_else(unauthorized)?
             }
             (Some(Challenge::Bearer { realm, service }), secret) => {
-                let reach = refused
-                    .remote_addr()
-                    .map_or(Reach::Public, |peer| Reach::of(peer.ip()));
+                let reach =
+                    refused.remote_addr().map_or(Reach::Public, |peer| Reach::of(peer.ip()));
                 let realm = self.realm(&realm, reach)?;
-                let token = self
-                    .token(realm, service.as_deref(), scope, secret.as_ref())
-                    .await;
+                let token = self.token(realm, service.as_deref(), scope, secret.as_ref()).await;
                 let token = token?.ok_or_else(unauthorized)?;
                 secret_header(&format!("Bearer {token}")).ok_or_else(unauthorized)?
             }
             _ => return Err(unauthorized()),
         };
-        self.session
-            .headers
-            .lock()
-            .await
-            .insert(scope.to_owned(), header);
+        self.session.headers.lock().await.insert(scope.to_owned(), header);
         Ok(())
     }
 
@@ -239,25 +222,14 @@ impl RegistryClient {
                 }
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(None),
                 status => {
-                    let (what, text) = (
-                        format!("a token for {scope}"),
-                        self.explanation(response).await,
-                    );
-                    Err(ImageError::Answer {
-                        place: who,
-                        status: status.as_u16(),
-                        what,
-                        text,
-                    })
+                    let (what, text) =
+                        (format!("a token for {scope}"), self.explanation(response).await);
+                    Err(ImageError::Answer { place: who, status: status.as_u16(), what, text })
                 }
             };
         }
         let why = "it is an endless chain";
-        Err(ImageError::Redirect {
-            place: who,
-            target: printable(url.as_str()),
-            why,
-        })
+        Err(ImageError::Redirect { place: who, target: printable(url.as_str()), why })
     }
 
     fn token_redirect(
@@ -301,9 +273,7 @@ fn token_request(
             .append_pair("scope", scope);
         let body = form.query().unwrap_or_default().to_owned();
         let request = client.post(url.clone());
-        return request
-            .header("Content-Type", "application/x-www-form-urlencoded")
-            .body(body);
+        return request.header("Content-Type", "application/x-www-form-urlencoded").body(body);
     }
     let mut url = url.clone();
     if url.query_pairs().all(|(key, _)| key != "scope") {
@@ -327,10 +297,7 @@ fn token_request(
 
 fn token_of(bytes: &[u8]) -> Option<String> {
     let object = parse_object(bytes).ok()?;
-    let token = [object.get("token"), object.get("access_token")]
-        .into_iter()
-        .flatten()
-        .next()?;
+    let token = [object.get("token"), object.get("access_token")].into_iter().flatten().next()?;
     match token {
         Value::String(token) if !token.is_empty() && token.len() <= MAX_TOKEN_BYTES => {
             Some(token.clone())

@@ -12,10 +12,7 @@ const MAX_MESSAGES: usize = 3;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Challenge {
     Basic,
-    Bearer {
-        realm: String,
-        service: Option<String>,
-    },
+    Bearer { realm: String, service: Option<String> },
 }
 
 /// Picks the challenge to answer: Bearer if there is one, else Basic.
@@ -32,10 +29,7 @@ pub(crate) fn parse_challenges<'h>(headers: impl Iterator<Item = &'h [u8]>) -> O
         if scheme.eq_ignore_ascii_case("bearer") {
             let mut parameters = parse_parameters(parameters);
             if let Some(realm) = parameters.remove("realm") {
-                return Some(Challenge::Bearer {
-                    realm,
-                    service: parameters.remove("service"),
-                });
+                return Some(Challenge::Bearer { realm, service: parameters.remove("service") });
             }
         } else if scheme.eq_ignore_ascii_case("basic") {
             best = Some(Challenge::Basic);
@@ -49,11 +43,7 @@ fn parse_parameters(text: &str) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::new();
     let mut rest = text;
     while let Some((key, after)) = rest.split_once('=') {
-        let key = key
-            .trim()
-            .trim_start_matches(',')
-            .trim()
-            .to_ascii_lowercase();
+        let key = key.trim().trim_start_matches(',').trim().to_ascii_lowercase();
         let (value, after) = match after.trim_start().strip_prefix('"') {
             Some(quoted) => unquote(quoted),
             None => {

@@ -121,10 +121,7 @@ pub(super) fn is_loopback_name(url: &Url) -> bool {
 /// The address of an URL whose host is one.
 fn literal(url: &Url) -> Option<IpAddr> {
     let host = url.host_str()?;
-    host.trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse()
-        .ok()
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 /// The clients of one registry, one for each reach.
@@ -153,12 +150,7 @@ impl Network {
             }
         };
         let clients = [OnceLock::new(), OnceLock::new(), OnceLock::new()];
-        Ok(Self {
-            certificates,
-            idle: options.idle,
-            changed: options.network.clone(),
-            clients,
-        })
+        Ok(Self { certificates, idle: options.idle, changed: options.network.clone(), clients })
     }
 
     /// The client for the registry itself.
@@ -173,10 +165,7 @@ impl Network {
     pub(super) fn elsewhere(&self, url: &Url, reach: Reach) -> Result<&Client, &'static str> {
         if let Some(address) = literal(url) {
             let port = url.port_or_known_default().unwrap_or_default();
-            let counted = self
-                .changed
-                .public
-                .contains(&SocketAddr::new(address, port));
+            let counted = self.changed.public.contains(&SocketAddr::new(address, port));
             if !counted && !reach.allows(address) {
                 return Err("its address is not a public one");
             }
@@ -205,10 +194,7 @@ impl Network {
     }
 
     fn build(&self, reach: Reach, system: bool) -> reqwest::Result<Client> {
-        let resolver = Resolver {
-            reach,
-            changed: self.changed.clone(),
-        };
+        let resolver = Resolver { reach, changed: self.changed.clone() };
         let certificates = self.certificates.clone();
         let builder = Client::builder();
         let builder = match system {
@@ -255,10 +241,7 @@ pub(super) fn unreachable(who: &str, idle: Duration, error: reqwest::Error) -> I
     if error.is_timeout() {
         return stalled(who, idle);
     }
-    ImageError::Unreachable {
-        what: who.to_owned(),
-        cause: safe_cause(&error.without_url()),
-    }
+    ImageError::Unreachable { what: who.to_owned(), cause: safe_cause(&error.without_url()) }
 }
 
 /// Resolves names and drops the addresses that are out of reach, so that a name cannot be rebound between check and use.
@@ -275,10 +258,7 @@ impl Resolve for Resolver {
         Box::pin(async move {
             // The name of this machine is never asked of anyone else.
             let found: Vec<SocketAddr> = if host == "localhost" {
-                vec![
-                    (Ipv4Addr::LOCALHOST, 0).into(),
-                    (Ipv6Addr::LOCALHOST, 0).into(),
-                ]
+                vec![(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()]
             } else if let Some((_, address)) = changed.hosts.iter().find(|(name, _)| *name == host)
             {
                 vec![*address]

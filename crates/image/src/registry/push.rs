@@ -37,10 +37,7 @@ pub struct PushOptions {
 
 impl Default for PushOptions {
     fn default() -> Self {
-        Self {
-            registry: RegistryOptions::default(),
-            progress: Arc::new(Silent),
-        }
+        Self { registry: RegistryOptions::default(), progress: Arc::new(Silent) }
     }
 }
 
@@ -72,64 +69,38 @@ pub async fn push(
         && *expected != description.root.digest
     {
         let (what, found) = (source.shown().to_owned(), description.root.digest);
-        return Err(ImageError::Differs {
-            what,
-            expected: expected.clone(),
-            found,
-        });
+        return Err(ImageError::Differs { what, expected: expected.clone(), found });
     }
     if !description.absent.is_empty() {
         let what = format!("{} of an index", description.absent[0].digest);
-        return Err(ImageError::NotFound {
-            what,
-            place: source.shown().to_owned(),
-        });
+        return Err(ImageError::NotFound { what, place: source.shown().to_owned() });
     }
     let client = RegistryClient::connect(to.registry(), &options.registry).await?;
     let meter = Meter::new(Arc::clone(&options.progress));
     let jobs = blobs(&description)?;
     meter.expect(jobs.bytes());
-    let pusher = Pusher {
-        client: &client,
-        source,
-        to,
-        meter: &meter,
-    };
+    let pusher = Pusher { client: &client, source, to, meter: &meter };
     let sizes = futures::stream::iter(jobs.largest_first())
         .map(|job| pusher.blob(job.descriptor))
         .buffer_unordered(NETWORK_WORKERS)
         .try_fold((0, 0), |(uploaded, reused), (sent, size)| async move {
-            Ok(if sent {
-                (uploaded + size, reused)
-            } else {
-                (uploaded, reused + size)
-            })
+            Ok(if sent { (uploaded + size, reused) } else { (uploaded, reused + size) })
         });
     let (uploaded, reused) = sizes.await?;
     pusher.documents(&description).await?;
     meter.report();
     pusher.confirm(&description).await?;
-    Ok(Pushed {
-        description,
-        uploaded,
-        reused,
-    })
+    Ok(Pushed { description, uploaded, reused })
 }
 
 fn blobs(description: &Description) -> Result<Jobs, ImageError> {
     let mut jobs = Jobs::default();
     let images = description.platforms.iter();
     let images = images.flat_map(|image| std::iter::once(&image.config).chain(&image.layers));
-    let attached = description
-        .attestations
-        .iter()
-        .chain(&description.artifacts);
+    let attached = description.attestations.iter().chain(&description.artifacts);
     let attached = attached.flat_map(|part| std::iter::once(&part.config).chain(&part.blobs));
     for descriptor in images.chain(attached) {
-        jobs.add(Job {
-            descriptor: descriptor.clone(),
-            unpack: None,
-        })?;
+        jobs.add(Job { descriptor: descriptor.clone(), unpack: None })?;
     }
     Ok(jobs)
 }
@@ -156,10 +127,7 @@ impl Pusher<'_> {
         }
         let target = self.target(&start)?;
         match self.send_whole(&descriptor, target).await {
-            Err(ImageError::Answer {
-                status: 405 | 411 | 413 | 501,
-                ..
-            }) => {
+            Err(ImageError::Answer { status: 405 | 411 | 413 | 501, .. }) => {
                 let again = self.start(&descriptor).await?;
                 let target = self.target(&again)?;
                 self.send_chunks(&descriptor, target).await?;
@@ -172,9 +140,7 @@ impl Pusher<'_> {
     /// Opens an upload; asks to mount the blob instead if it comes from the same registry. 201 means it was mounted.
     async fn start(&self, descriptor: &Descriptor) -> Result<Response, ImageError> {
         let what = self.what(descriptor);
-        let mut url = self
-            .client
-            .url(&format!("{}/blobs/uploads/", self.to.repo()));
+        let mut url = self.client.url(&format!("{}/blobs/uploads/", self.to.repo()));
         let mut scope = push_scope(self.to);
         if let Some((_, from)) = self.source.registry()
             && from.registry() == self.to.registry()
@@ -185,9 +151,7 @@ impl Pusher<'_> {
                 .append_pair("from", from.repo());
             scope.push_str(&format!(" repository:{}:pull", from.repo()));
         }
-        self.client
-            .send(Call::new(Method::POST, url, &what, scope), Body::Empty)
-            .await
+        self.client.send(Call::new(Method::POST, url, &what, scope), Body::Empty).await
     }
 
     /// Where the upload goes on: only ever at the registry itself, because credentials go with it.
@@ -198,10 +162,9 @@ impl Pusher<'_> {
         };
         match location(&self.client.origin, response) {
             None => refuse("nowhere".to_owned(), "it names no usable address"),
-            Some(target) if target.origin() != self.client.origin.origin() => refuse(
-                printable(target.as_str()),
-                "uploads go to the registry itself only",
-            ),
+            Some(target) if target.origin() != self.client.origin.origin() => {
+                refuse(printable(target.as_str()), "uploads go to the registry itself only")
+            }
             Some(target) => Ok(target),
         }
     }
@@ -214,19 +177,10 @@ impl Pusher<'_> {
         let (stream, fault) = self.open(descriptor).await?;
         let sent = Arc::new(AtomicU64::new(0));
         let counted = counted(stream, Arc::clone(&sent), Arc::clone(self.meter));
-        let upload = Upload {
-            length: descriptor.size,
-            stream: counted,
-            sent,
-        };
+        let upload = Upload { length: descriptor.size, stream: counted, sent };
         let url = with_digest(target, descriptor);
         // The token for uploading was got when the upload was opened.
-        let call = Call::new(
-            Method::PUT,
-            url,
-            &self.what(descriptor),
-            push_scope(self.to),
-        );
+        let call = Call::new(Method::PUT, url, &self.what(descriptor), push_scope(self.to));
         let result = self.client.send(call, Body::Stream(upload)).await;
         if let Some(fault) = fault.lock().take() {
             return Err(fault);
@@ -255,9 +209,7 @@ impl Pusher<'_> {
             }
             if !chunk.is_empty() && (last || chunk.len() >= UPLOAD_CHUNK_BYTES) {
                 let bytes = chunk.split().freeze();
-                target = self
-                    .send_chunk(descriptor, target, at, bytes.clone())
-                    .await?;
+                target = self.send_chunk(descriptor, target, at, bytes.clone()).await?;
                 at += bytes.len() as u64;
                 self.meter.advance(bytes.len() as u64);
             }
@@ -267,10 +219,7 @@ impl Pusher<'_> {
         }
         let url = with_digest(target, descriptor);
         let (what, scope) = (self.what(descriptor), push_scope(self.to));
-        self.client
-            .send(Call::new(Method::PUT, url, &what, scope), Body::Empty)
-            .await
-            .map(drop)
+        self.client.send(Call::new(Method::PUT, url, &what, scope), Body::Empty).await.map(drop)
     }
 
     async fn send_chunk(
@@ -284,10 +233,7 @@ impl Pusher<'_> {
         let headers: Vec<(HeaderName, String)> = vec![(CONTENT_RANGE, range)];
         let body = Body::Whole(bytes, "application/octet-stream");
         let (what, scope) = (self.what(descriptor), push_scope(self.to));
-        let call = Call {
-            headers,
-            ..Call::new(Method::PATCH, target, &what, scope)
-        };
+        let call = Call { headers, ..Call::new(Method::PATCH, target, &what, scope) };
         let response = self.client.send(call, body).await?;
         self.target(&response)
     }
@@ -299,12 +245,7 @@ impl Pusher<'_> {
     ) -> Result<(BoxStream<'static, Result<Bytes, std::io::Error>>, Fault), ImageError> {
         let stream = match self.source.blob(descriptor).await? {
             Blob::Stream(stream) => stream,
-            Blob::File {
-                file,
-                path,
-                offset,
-                size,
-            } => {
+            Blob::File { file, path, offset, size } => {
                 let mut file = tokio::fs::File::from_std(file);
                 let shown = path.clone();
                 file.seek(std::io::SeekFrom::Start(offset))
@@ -333,20 +274,15 @@ impl Pusher<'_> {
     }
 
     async fn documents(&self, description: &Description) -> Result<(), ImageError> {
-        for child in description
-            .children()
-            .chain(description.indexes.iter().rev())
-        {
+        for child in description.children().chain(description.indexes.iter().rev()) {
             let resolved = self.source.document(child).await?;
-            self.put(child, &child.digest.to_string(), resolved.bytes)
-                .await?;
+            self.put(child, &child.digest.to_string(), resolved.bytes).await?;
         }
         let selector = match self.to.tag() {
             Some(tag) => tag.to_owned(),
             None => description.root.digest.to_string(),
         };
-        self.put(&description.root, &selector, description.root_bytes.clone())
-            .await
+        self.put(&description.root, &selector, description.root_bytes.clone()).await
     }
 
     async fn put(
@@ -361,9 +297,7 @@ impl Pusher<'_> {
             DOCKER_MANIFEST => DOCKER_MANIFEST,
             _ => OCI_MANIFEST,
         };
-        let url = self
-            .client
-            .url(&format!("{}/manifests/{selector}", self.to.repo()));
+        let url = self.client.url(&format!("{}/manifests/{selector}", self.to.repo()));
         let what = format!("{selector} of {}", self.to.repository());
         let body = Body::Whole(bytes.into(), kind);
         let call = Call::new(Method::PUT, url, &what, push_scope(self.to));
@@ -392,9 +326,7 @@ impl Pusher<'_> {
 }
 
 fn with_digest(mut target: Url, descriptor: &Descriptor) -> Url {
-    target
-        .query_pairs_mut()
-        .append_pair("digest", &descriptor.digest.to_string());
+    target.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
     target
 }
 
@@ -450,11 +382,7 @@ impl Judged {
             self.seen += piece.len() as u64;
             if self.seen > expected.size {
                 let (expected, found) = (expected.size, self.seen);
-                return Err(ImageError::Size {
-                    what: what.clone(),
-                    expected,
-                    found,
-                });
+                return Err(ImageError::Size { what: what.clone(), expected, found });
             }
             hasher.update(&piece);
             if let Some(before) = self.held.replace(piece) {
@@ -463,24 +391,12 @@ impl Judged {
         }
         if self.seen != expected.size {
             let (expected, found) = (expected.size, self.seen);
-            return Err(ImageError::Size {
-                what: what.clone(),
-                expected,
-                found,
-            });
+            return Err(ImageError::Size { what: what.clone(), expected, found });
         }
-        let found = self
-            .hasher
-            .take()
-            .expect("only taken here, at the end")
-            .finish();
+        let found = self.hasher.take().expect("only taken here, at the end").finish();
         if found != expected.digest {
             let expected = expected.digest.clone();
-            return Err(ImageError::Differs {
-                what: what.clone(),
-                expected,
-                found,
-            });
+            return Err(ImageError::Differs { what: what.clone(), expected, found });
         }
         Ok(self.held.take())
     }

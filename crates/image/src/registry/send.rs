@@ -49,14 +49,7 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(method: Method, url: Url, what: &str, scope: String) -> Self {
-        Self {
-            method,
-            url,
-            what: what.to_owned(),
-            scope,
-            accept: None,
-            headers: Vec::new(),
-        }
+        Self { method, url, what: what.to_owned(), scope, accept: None, headers: Vec::new() }
     }
 }
 
@@ -72,21 +65,17 @@ impl RegistryClient {
         loop {
             let (now, again) = match body {
                 Body::Empty => (Body::Empty, Some(Body::Empty)),
-                Body::Whole(bytes, kind) => (
-                    Body::Whole(bytes.clone(), kind),
-                    Some(Body::Whole(bytes, kind)),
-                ),
+                Body::Whole(bytes, kind) => {
+                    (Body::Whole(bytes.clone(), kind), Some(Body::Whole(bytes, kind)))
+                }
                 Body::Stream(upload) => (Body::Stream(upload), None),
             };
-            let response = self
-                .once(self.network.home()?, &call, &call.url, true, now)
-                .await?;
+            let response = self.once(self.network.home()?, &call, &call.url, true, now).await?;
             if response.status() == StatusCode::UNAUTHORIZED
                 && !authenticated
                 && let Some(again) = again
             {
-                self.authenticate(&response, &call.scope, &call.what)
-                    .await?;
+                self.authenticate(&response, &call.scope, &call.what).await?;
                 (authenticated, body) = (true, again);
                 continue;
             }
@@ -109,11 +98,7 @@ impl RegistryClient {
             let target = location(&from, &response);
             let refuse = |target: &Url, why| {
                 let target = printable(target.as_str());
-                Err(ImageError::Redirect {
-                    place: place.clone(),
-                    target,
-                    why,
-                })
+                Err(ImageError::Redirect { place: place.clone(), target, why })
             };
             let Some(target) = target else {
                 return refuse(&from, "it names no usable address");
@@ -132,9 +117,7 @@ impl RegistryClient {
                     Err(why) => return refuse(&target, why),
                 }
             };
-            response = self
-                .once(client, call, &target, at_home, Body::Empty)
-                .await?;
+            response = self.once(client, call, &target, at_home, Body::Empty).await?;
             if !response.status().is_redirection() {
                 return Ok(response);
             }
@@ -163,14 +146,10 @@ impl RegistryClient {
         if with_credentials && let Some(header) = self.session.header(&call.scope).await {
             request = request.header(AUTHORIZATION, header);
         }
-        let who = url
-            .host_str()
-            .map_or_else(|| self.registry.clone(), printable);
+        let who = url.host_str().map_or_else(|| self.registry.clone(), printable);
         match body {
             Body::Empty if call.method == Method::POST || call.method == Method::PUT => {
-                self.network
-                    .send(request.header(CONTENT_LENGTH, 0), &who, self.idle)
-                    .await
+                self.network.send(request.header(CONTENT_LENGTH, 0), &who, self.idle).await
             }
             Body::Empty => self.network.send(request, &who, self.idle).await,
             Body::Whole(bytes, kind) => {
@@ -221,12 +200,7 @@ impl RegistryClient {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => self.unauthorized_now(&what).await,
             status => {
                 let text = self.explanation(response).await;
-                ImageError::Answer {
-                    place,
-                    status: status.as_u16(),
-                    what,
-                    text,
-                }
+                ImageError::Answer { place, status: status.as_u16(), what, text }
             }
         })
     }

@@ -38,10 +38,7 @@ async fn digests_are_computed_also_for_sha512_names() {
     let long = Digest::of(Algorithm::Sha512, &made.bytes);
     fake.serve("app", "v1", &made);
     let root = (made.media_type.clone(), made.bytes.clone());
-    fake.content
-        .lock()
-        .manifests
-        .insert(format!("app@{long}"), root);
+    fake.content.lock().manifests.insert(format!("app@{long}"), root);
     let source = open(&fake.name(&format!("app@{long}"))).await.unwrap();
     assert_eq!(source.resolve().await.unwrap().digest, long);
     assert_eq!(describe(&source).await.unwrap().platforms.len(), 1);
@@ -51,11 +48,7 @@ async fn digests_are_computed_also_for_sha512_names() {
 async fn what_is_not_there_is_not_found() {
     let fake = Fake::start().await;
     fake.serve("app", "v1", &Made::small("amd64"));
-    for name in [
-        "app:v2",
-        "other:v1",
-        &format!("app@sha256:{}", "0".repeat(64)),
-    ] {
+    for name in ["app:v2", "other:v1", &format!("app@sha256:{}", "0".repeat(64))] {
         let source = open(&fake.name(name)).await.unwrap();
         let error = source.resolve().await.unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound, "{name}: {error}");
@@ -77,39 +70,20 @@ async fn tls_needs_a_known_authority() {
     let fake = Fake::start_tls().await;
     fake.serve("app", "v1", &Made::small("amd64"));
     let name: RegistryName = fake.name("app:v1").parse().unwrap();
-    let trusting = RegistryOptions {
-        ca_file: Some(Tls::ca()),
-        ..registry_options()
-    };
-    let client = RegistryClient::connect(name.registry(), &trusting)
-        .await
-        .unwrap();
-    assert_eq!(
-        client.resolve(&name).await.unwrap().digest,
-        Made::small("amd64").digest
-    );
-    let error = RegistryClient::connect(name.registry(), &registry_options())
-        .await
-        .unwrap_err();
+    let trusting = RegistryOptions { ca_file: Some(Tls::ca()), ..registry_options() };
+    let client = RegistryClient::connect(name.registry(), &trusting).await.unwrap();
+    assert_eq!(client.resolve(&name).await.unwrap().digest, Made::small("amd64").digest);
+    let error = RegistryClient::connect(name.registry(), &registry_options()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unreachable, "{error}");
-    assert!(
-        fake.seen()
-            .iter()
-            .all(|seen| seen.header("authorization").is_none())
-    );
+    assert!(fake.seen().iter().all(|seen| seen.header("authorization").is_none()));
 }
 
 #[tokio::test]
 async fn a_named_authority_rules_out_plain_http() {
     let fake = Fake::start().await;
-    let options = RegistryOptions {
-        ca_file: Some(Tls::ca()),
-        ..registry_options()
-    };
+    let options = RegistryOptions { ca_file: Some(Tls::ca()), ..registry_options() };
     let name: RegistryName = fake.name("app:v1").parse().unwrap();
-    let client = RegistryClient::connect(name.registry(), &options)
-        .await
-        .unwrap();
+    let client = RegistryClient::connect(name.registry(), &options).await.unwrap();
     let error = client.resolve(&name).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unreachable, "{error}");
     assert!(fake.seen().is_empty());
@@ -118,17 +92,9 @@ async fn a_named_authority_rules_out_plain_http() {
 #[tokio::test]
 async fn a_ca_file_must_hold_certificates() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    for ca_file in [
-        Some(file.path().to_path_buf()),
-        Some("/nonexistent/ca.pem".into()),
-    ] {
-        let options = RegistryOptions {
-            ca_file,
-            ..registry_options()
-        };
-        let error = RegistryClient::connect("r.example", &options)
-            .await
-            .unwrap_err();
+    for ca_file in [Some(file.path().to_path_buf()), Some("/nonexistent/ca.pem".into())] {
+        let options = RegistryOptions { ca_file, ..registry_options() };
+        let error = RegistryClient::connect("r.example", &options).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Environment, "{error}");
     }
 }
@@ -167,11 +133,7 @@ async fn defect_4b_3_a_tag_that_moves_between_requests_never_mixes_images() {
     let source = open(&fake.name("app:v1")).await.unwrap();
     let description = describe(&source).await.unwrap();
     assert_eq!(description.root.digest, first.digest);
-    assert_eq!(
-        fake.count(&Method::GET, "/manifests/v1"),
-        1,
-        "a tag is asked for once"
-    );
+    assert_eq!(fake.count(&Method::GET, "/manifests/v1"), 1, "a tag is asked for once");
     // HEAD is never asked, so it cannot differ from GET.
     assert_eq!(fake.count(&Method::HEAD, "/"), 0);
 }
@@ -192,16 +154,10 @@ async fn foreign_layers_are_never_fetched_from_their_urls() {
     fake.content.lock().blobs.remove(&format!("app@{layer}"));
     let source = open(&fake.name("app:v1")).await.unwrap();
     let expected = crate::Expected::root(made.digest.clone());
-    let error = crate::check(&source, &expected, &crate::CheckOptions::default())
-        .await
-        .unwrap_err();
+    let error =
+        crate::check(&source, &expected, &crate::CheckOptions::default()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound, "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains("never fetched from its own URLs"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("never fetched from its own URLs"), "{error}");
     assert!(elsewhere.seen().is_empty());
 }
 
@@ -210,17 +166,11 @@ async fn error_texts_are_shown_escaped() {
     let fake = Fake::start().await;
     fake.lie(|seen| {
         let body = "{\"errors\":[{\"code\":\"X\",\"message\":\"\\u001b[2Jowned\"}]}";
-        seen.is(Method::GET, "/manifests/")
-            .then(|| text_answer(500, &[], body))
+        seen.is(Method::GET, "/manifests/").then(|| text_answer(500, &[], body))
     });
-    let source = open_with(&fake.name("app:v1"), &source_options(Purpose::Copy))
-        .await
-        .unwrap();
+    let source = open_with(&fake.name("app:v1"), &source_options(Purpose::Copy)).await.unwrap();
     let error = source.resolve().await.unwrap_err();
-    assert!(
-        matches!(error, ImageError::Answer { status: 500, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, ImageError::Answer { status: 500, .. }), "{error:?}");
     assert!(error.to_string().contains("\\u{1b}[2Jowned"), "{error}");
 }
 
@@ -247,18 +197,9 @@ async fn answers_of_other_types_and_sizes_are_refused() {
     for tag in ["json", "html", "index", "schema1", "long"] {
         let source = open(&fake.name(&format!("app:{tag}"))).await.unwrap();
         let error = source.resolve().await.unwrap_err();
-        assert!(
-            matches!(error, ImageError::Malformed { .. }),
-            "{tag}: {error:?}"
-        );
+        assert!(matches!(error, ImageError::Malformed { .. }), "{tag}: {error:?}");
         if tag == "schema1" {
-            assert!(matches!(
-                error,
-                ImageError::Malformed {
-                    cause: Malformed::Schema1,
-                    ..
-                }
-            ));
+            assert!(matches!(error, ImageError::Malformed { cause: Malformed::Schema1, .. }));
         }
     }
     let source = open(&fake.name("app:parameters")).await.unwrap();

@@ -15,9 +15,7 @@ fn header(name: &[u8], kind: u8, size: u64) -> tar::Header {
 }
 
 fn entry(name: &str, kind: u8, data: &[u8]) -> Vec<u8> {
-    let mut bytes = header(name.as_bytes(), kind, data.len() as u64)
-        .as_bytes()
-        .to_vec();
+    let mut bytes = header(name.as_bytes(), kind, data.len() as u64).as_bytes().to_vec();
     bytes.extend_from_slice(data);
     bytes.resize(bytes.len().next_multiple_of(512), 0);
     bytes
@@ -32,9 +30,8 @@ fn pax(records: &[(&str, &str)]) -> Vec<u8> {
     let mut data = String::new();
     for (key, value) in records {
         let body = format!(" {key}={value}\n");
-        let length = (1..)
-            .find(|length: &usize| format!("{length}{body}").len() == *length)
-            .unwrap();
+        let length =
+            (1..).find(|length: &usize| format!("{length}{body}").len() == *length).unwrap();
         data.push_str(&format!("{length}{body}"));
     }
     entry("pax", b'x', data.as_bytes())
@@ -66,14 +63,7 @@ fn plain_archives_are_walked_and_read() {
 
 #[test]
 fn names_that_climb_are_refused() {
-    for name in [
-        "../x",
-        "a/../../x",
-        "/etc/passwd",
-        "a\\..\\b",
-        "..",
-        "a/\u{0}b",
-    ] {
+    for name in ["../x", "a/../../x", "/etc/passwd", "a\\..\\b", "..", "a/\u{0}b"] {
         let bytes = match name.contains('\0') {
             true => end([pax(&[("path", name)]), entry("x", b'0', b"")].concat()),
             false => end(entry(name, b'0', b"")),
@@ -96,10 +86,7 @@ fn names_that_climb_are_refused() {
 #[test]
 fn devices_pipes_and_sparse_files_are_refused() {
     for kind in *b"346SDNVM~" {
-        assert!(
-            matches!(walk(&end(entry("x", kind, b""))), Err(TarError::Broken(_))),
-            "{kind}"
-        );
+        assert!(matches!(walk(&end(entry("x", kind, b""))), Err(TarError::Broken(_))), "{kind}");
     }
     let sparse = end([pax(&[("GNU.sparse.major", "1")]), entry("x", b'0', b"")].concat());
     assert!(walk(&sparse).is_err());
@@ -114,30 +101,19 @@ fn a_size_said_twice_must_be_said_alike() {
         assert!(walk(&bytes).is_err(), "{other}");
     }
     // Beyond what the header can say the pax record counts; here it only makes the archive too short.
-    let huge = end([
-        pax(&[("size", "9223372036854775807")]),
-        entry("x", b'0', b""),
-    ]
-    .concat());
+    let huge = end([pax(&[("size", "9223372036854775807")]), entry("x", b'0', b"")].concat());
     assert!(walk(&huge).is_err());
 }
 
 #[test]
 fn long_names_are_read_and_bounded() {
     let long = format!("blobs/sha512/{}", "a".repeat(128));
-    let gnu = [
-        entry("././@LongLink", b'L', format!("{long}\0").as_bytes()),
-        entry("short", b'0', b"x"),
-    ];
+    let gnu =
+        [entry("././@LongLink", b'L', format!("{long}\0").as_bytes()), entry("short", b'0', b"x")];
     assert_eq!(walk(&end(gnu.concat())).unwrap()[0].0, long);
-    let by_pax = [
-        pax(&[("path", &long), ("mtime", "1.5")]),
-        entry("short", b'0', b"x"),
-    ];
+    let by_pax = [pax(&[("path", &long), ("mtime", "1.5")]), entry("short", b'0', b"x")];
     assert_eq!(walk(&end(by_pax.concat())).unwrap()[0].0, long);
-    let claimed = header(b"././@LongLink", b'L', MAX_TAR_EXTENSION_BYTES + 1)
-        .as_bytes()
-        .to_vec();
+    let claimed = header(b"././@LongLink", b'L', MAX_TAR_EXTENSION_BYTES + 1).as_bytes().to_vec();
     assert!(matches!(walk(&claimed), Err(TarError::Broken(_))));
 }
 
@@ -163,10 +139,7 @@ fn truncation_is_noticed_at_every_byte() {
     assert_eq!(walk(&whole).unwrap().len(), 2);
     // Only the second of the two closing blocks may be missing.
     for length in 0..whole.len() - 512 {
-        assert!(
-            walk(&whole[..length]).is_err(),
-            "{length} bytes were accepted"
-        );
+        assert!(walk(&whole[..length]).is_err(), "{length} bytes were accepted");
     }
 }
 
@@ -179,12 +152,8 @@ fn damaged_headers_are_refused() {
         assert!(walk(&damaged).is_err(), "byte {at}");
     }
     assert!(
-        walk(
-            b"this is no archive at all, but long enough to be one"
-                .repeat(20)
-                .as_slice()
-        )
-        .is_err()
+        walk(b"this is no archive at all, but long enough to be one".repeat(20).as_slice())
+            .is_err()
     );
 }
 

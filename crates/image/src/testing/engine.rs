@@ -41,24 +41,15 @@ impl FakeEngine {
     pub(crate) async fn start() -> Arc<Self> {
         let directory = tempfile::tempdir().unwrap();
         let listener = tokio::net::UnixListener::bind(directory.path().join("sock")).unwrap();
-        let engine = Arc::new(Self {
-            directory,
-            images: Mutex::default(),
-            lies: Mutex::default(),
-        });
-        let router = Router::new()
-            .fallback(answer)
-            .with_state(Arc::clone(&engine));
+        let engine = Arc::new(Self { directory, images: Mutex::default(), lies: Mutex::default() });
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&engine));
         tokio::spawn(async move { axum::serve(listener, router).await });
         engine
     }
 
     pub(crate) fn options(&self) -> EngineOptions {
         let host = format!("unix://{}", self.directory.path().join("sock").display());
-        EngineOptions {
-            docker_host: Some(host.clone()),
-            podman_host: Some(host),
-        }
+        EngineOptions { docker_host: Some(host.clone()), podman_host: Some(host) }
     }
 
     pub(crate) fn export(&self, name: &str, archive: Vec<u8>) {
@@ -89,16 +80,10 @@ async fn answer(State(engine): State<Arc<FakeEngine>>, request: Request) -> Resp
     let path = uri.path();
     // `/v1.44/images/…` and `/images/…` mean the same.
     let path = match path.strip_prefix("/v1.") {
-        Some(rest) => rest
-            .split_once('/')
-            .map_or(path.to_owned(), |(_, rest)| format!("/{rest}")),
+        Some(rest) => rest.split_once('/').map_or(path.to_owned(), |(_, rest)| format!("/{rest}")),
         None => path.to_owned(),
     };
-    let lie = engine
-        .lies
-        .lock()
-        .iter()
-        .find_map(|lie| lie(&parts.method, &path));
+    let lie = engine.lies.lock().iter().find_map(|lie| lie(&parts.method, &path));
     if let Some(lie) = lie {
         return lie;
     }
@@ -122,11 +107,7 @@ impl FakeEngine {
         if method == "DELETE" {
             let removed = images.loaded.remove(path).is_some();
             images.tags.retain(|_, id| id != path);
-            return if removed {
-                text_answer(200, &json_type, "[]")
-            } else {
-                missing()
-            };
+            return if removed { text_answer(200, &json_type, "[]") } else { missing() };
         }
         let Some((name, verb)) = path.rsplit_once('/') else {
             return missing();
@@ -137,11 +118,7 @@ impl FakeEngine {
                 None => missing(),
             },
             ("GET", "json") => {
-                let id = images
-                    .tags
-                    .get(name)
-                    .cloned()
-                    .unwrap_or_else(|| name.to_owned());
+                let id = images.tags.get(name).cloned().unwrap_or_else(|| name.to_owned());
                 match images.loaded.get(&id) {
                     Some(layers) => {
                         let found =
@@ -183,15 +160,9 @@ impl FakeEngine {
         images.loaded.insert(id.clone(), layers);
         if let Some(tags) = listed[0]["RepoTags"].as_array() {
             for tag in tags {
-                images
-                    .tags
-                    .insert(tag.as_str().unwrap().to_owned(), id.clone());
+                images.tags.insert(tag.as_str().unwrap().to_owned(), id.clone());
             }
         }
-        text_answer(
-            200,
-            &[("content-type", "application/json")],
-            r#"{"stream":"Loaded"}"#,
-        )
+        text_answer(200, &[("content-type", "application/json")], r#"{"stream":"Loaded"}"#)
     }
 }

@@ -59,16 +59,8 @@ pub(crate) fn layer_of(tar: Vec<u8>, kind: &str) -> (Vec<u8>, String, Vec<u8>) {
         "zstd" => zstd(&tar),
         _ => tar.clone(),
     };
-    let suffix = if kind == "tar" {
-        String::new()
-    } else {
-        format!("+{kind}")
-    };
-    (
-        stored,
-        format!("application/vnd.oci.image.layer.v1.tar{suffix}"),
-        tar,
-    )
+    let suffix = if kind == "tar" { String::new() } else { format!("+{kind}") };
+    (stored, format!("application/vnd.oci.image.layer.v1.tar{suffix}"), tar)
 }
 
 /// An image for linux on `architecture` with the given layers.
@@ -124,11 +116,8 @@ impl Made {
         let mut made = image("unknown", &[]);
         let digest = sha256(&statement);
         let mut manifest: Value = serde_json::from_slice(&made.bytes).unwrap();
-        manifest["layers"] = json!([part(
-            "application/vnd.in-toto+json",
-            &digest,
-            statement.len()
-        )]);
+        manifest["layers"] =
+            json!([part("application/vnd.in-toto+json", &digest, statement.len())]);
         made.bytes = manifest.to_string().into_bytes();
         made.digest = sha256(&made.bytes);
         made.blobs.insert(digest.to_string(), statement);
@@ -168,12 +157,7 @@ impl Made {
             );
         let bytes = text.into_bytes();
         let media_type = crate::manifest::DOCKER_MANIFEST.to_owned();
-        Self {
-            digest: sha256(&bytes),
-            bytes,
-            media_type,
-            ..self.clone()
-        }
+        Self { digest: sha256(&bytes), bytes, media_type, ..self.clone() }
     }
 }
 
@@ -184,10 +168,7 @@ pub(crate) fn index_of(entries: Vec<Value>, children: &[&Made]) -> Made {
     let mut documents = BTreeMap::new();
     let mut blobs = BTreeMap::new();
     for child in children {
-        documents.insert(
-            child.digest.to_string(),
-            (child.media_type.clone(), child.bytes.clone()),
-        );
+        documents.insert(child.digest.to_string(), (child.media_type.clone(), child.bytes.clone()));
         documents.extend(child.documents.clone());
         blobs.extend(child.blobs.clone());
     }
@@ -212,23 +193,12 @@ pub(crate) fn layout_files(made: &Made, tag: Option<&str>) -> Vec<(String, Vec<u
     }
     let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [root] });
     let mut files = vec![
-        (
-            "oci-layout".to_owned(),
-            br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(),
-        ),
+        ("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
         ("index.json".to_owned(), index.to_string().into_bytes()),
         (path(&made.digest.to_string()), made.bytes.clone()),
     ];
-    files.extend(
-        made.documents
-            .iter()
-            .map(|(digest, (_, bytes))| (path(digest), bytes.clone())),
-    );
-    files.extend(
-        made.blobs
-            .iter()
-            .map(|(digest, bytes)| (path(digest), bytes.clone())),
-    );
+    files.extend(made.documents.iter().map(|(digest, (_, bytes))| (path(digest), bytes.clone())));
+    files.extend(made.blobs.iter().map(|(digest, bytes)| (path(digest), bytes.clone())));
     files
 }
 

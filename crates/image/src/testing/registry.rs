@@ -68,9 +68,7 @@ impl Tls {
         use rustls::pki_types::{CertificateDer, PrivateKeyDer};
         let certificate = include_bytes!("../../fixtures/tls/server.pem");
         let key = include_bytes!("../../fixtures/tls/server.key");
-        let chain = CertificateDer::pem_slice_iter(certificate)
-            .map(Result::unwrap)
-            .collect();
+        let chain = CertificateDer::pem_slice_iter(certificate).map(Result::unwrap).collect();
         let key = PrivateKeyDer::from_pem_slice(key).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -126,10 +124,7 @@ impl Fake {
         });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&fake));
         if tls {
-            let listener = TlsListener {
-                tcp,
-                acceptor: Tls::acceptor(),
-            };
+            let listener = TlsListener { tcp, acceptor: Tls::acceptor() };
             tokio::spawn(async move { axum::serve(listener, router).await });
         } else {
             tokio::spawn(async move { axum::serve(tcp, router).await });
@@ -141,21 +136,13 @@ impl Fake {
     pub(crate) fn serve(&self, repo: &str, tag: &str, made: &Made) {
         let mut content = self.content.lock();
         let root = (made.media_type.clone(), made.bytes.clone());
-        content
-            .manifests
-            .insert(format!("{repo}:{tag}"), root.clone());
-        content
-            .manifests
-            .insert(format!("{repo}@{}", made.digest), root);
+        content.manifests.insert(format!("{repo}:{tag}"), root.clone());
+        content.manifests.insert(format!("{repo}@{}", made.digest), root);
         for (digest, document) in &made.documents {
-            content
-                .manifests
-                .insert(format!("{repo}@{digest}"), document.clone());
+            content.manifests.insert(format!("{repo}@{digest}"), document.clone());
         }
         for (digest, bytes) in &made.blobs {
-            content
-                .blobs
-                .insert(format!("{repo}@{digest}"), bytes.clone());
+            content.blobs.insert(format!("{repo}@{digest}"), bytes.clone());
         }
     }
 
@@ -177,11 +164,7 @@ impl Fake {
     }
 
     pub(crate) fn count(&self, method: &Method, part: &str) -> usize {
-        self.seen
-            .lock()
-            .iter()
-            .filter(|seen| seen.is(method.clone(), part))
-            .count()
+        self.seen.lock().iter().filter(|seen| seen.is(method.clone(), part)).count()
     }
 }
 
@@ -210,12 +193,7 @@ async fn answer(State(fake): State<Arc<Fake>>, request: Request) -> Response<Bod
         let mut all = fake.seen.lock();
         let same = |seen: &&Seen| seen.method == method && seen.uri.path() == uri.path();
         let before = all.iter().filter(same).count();
-        let seen = Seen {
-            method,
-            uri,
-            headers,
-            before,
-        };
+        let seen = Seen { method, uri, headers, before };
         all.push(seen.clone());
         seen
     };
@@ -265,9 +243,7 @@ fn honest(fake: &Fake, seen: &Seen, body: Bytes) -> Response<Body> {
     if seen.method == Method::PUT {
         let media_type = seen.header("content-type").unwrap_or_default().to_owned();
         let by_digest = format!("{repo}@{}", sha256(&body));
-        content
-            .manifests
-            .insert(by_digest, (media_type.clone(), body.to_vec()));
+        content.manifests.insert(by_digest, (media_type.clone(), body.to_vec()));
         content.manifests.insert(key, (media_type, body.to_vec()));
         return text_answer(201, &[], "");
     }
@@ -275,10 +251,8 @@ fn honest(fake: &Fake, seen: &Seen, body: Bytes) -> Response<Body> {
         Some((media_type, bytes)) => {
             // A header nobody should believe.
             let digest = format!("sha256:{}", "0".repeat(64));
-            let headers = [
-                ("content-type", media_type.as_str()),
-                ("docker-content-digest", &digest),
-            ];
+            let headers =
+                [("content-type", media_type.as_str()), ("docker-content-digest", &digest)];
             text_answer(200, &headers, bytes.clone())
         }
         None => not_found(),
@@ -286,14 +260,12 @@ fn honest(fake: &Fake, seen: &Seen, body: Bytes) -> Response<Body> {
 }
 
 fn upload(fake: &Fake, seen: &Seen, repo: &str, body: Bytes) -> Response<Body> {
-    let query: BTreeMap<String, String> = reqwest::Url::parse(&format!(
-        "http://x/?{}",
-        seen.uri.query().unwrap_or_default()
-    ))
-    .unwrap()
-    .query_pairs()
-    .into_owned()
-    .collect();
+    let query: BTreeMap<String, String> =
+        reqwest::Url::parse(&format!("http://x/?{}", seen.uri.query().unwrap_or_default()))
+            .unwrap()
+            .query_pairs()
+            .into_owned()
+            .collect();
     let mut content = fake.content.lock();
     if seen.method == Method::POST {
         if let (Some(digest), Some(from)) = (query.get("mount"), query.get("from"))
@@ -307,20 +279,11 @@ fn upload(fake: &Fake, seen: &Seen, repo: &str, body: Bytes) -> Response<Body> {
         content.uploads.insert(id.clone(), Vec::new());
         return text_answer(
             202,
-            &[(
-                "location",
-                &format!("/v2/{repo}/blobs/uploads/{id}?state=x"),
-            )],
+            &[("location", &format!("/v2/{repo}/blobs/uploads/{id}?state=x"))],
             "",
         );
     }
-    let id = seen
-        .uri
-        .path()
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
+    let id = seen.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
     let Some(data) = content.uploads.get_mut(&id) else {
         return not_found();
     };
@@ -328,10 +291,7 @@ fn upload(fake: &Fake, seen: &Seen, repo: &str, body: Bytes) -> Response<Body> {
     if seen.method == Method::PATCH {
         return text_answer(
             202,
-            &[(
-                "location",
-                &format!("/v2/{repo}/blobs/uploads/{id}?state=y"),
-            )],
+            &[("location", &format!("/v2/{repo}/blobs/uploads/{id}?state=y"))],
             "",
         );
     }
@@ -344,11 +304,7 @@ fn upload(fake: &Fake, seen: &Seen, repo: &str, body: Bytes) -> Response<Body> {
         content.blobs.insert(format!("{repo}@{digest}"), data);
         return text_answer(201, &[], "");
     }
-    text_answer(
-        400,
-        &[],
-        r#"{"errors":[{"code":"DIGEST_INVALID","message":"no"}]}"#,
-    )
+    text_answer(400, &[], r#"{"errors":[{"code":"DIGEST_INVALID","message":"no"}]}"#)
 }
 
 fn not_found() -> Response<Body> {

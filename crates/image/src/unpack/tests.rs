@@ -25,9 +25,7 @@ fn unpack(stated: Packing, bytes: &[u8]) -> Result<Digest, UnpackError> {
 }
 
 fn data(length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|index| u8::try_from(index * index % 251).unwrap())
-        .collect()
+    (0..length).map(|index| u8::try_from(index * index % 251).unwrap()).collect()
 }
 
 fn digest(bytes: &[u8]) -> Digest {
@@ -74,15 +72,9 @@ fn concatenated_members_and_frames_are_one_stream() {
     let whole = [a.clone(), b.clone()].concat();
     for piece in [1, 3, 10_000] {
         let members = [gzip(&a), gzip(&b), gzip(b"")].concat();
-        assert_eq!(
-            unpack_with(Packing::Gzip, &members, piece, MIB).unwrap(),
-            digest(&whole)
-        );
+        assert_eq!(unpack_with(Packing::Gzip, &members, piece, MIB).unwrap(), digest(&whole));
         let frames = [zstd(&a), zstd(&b)].concat();
-        assert_eq!(
-            unpack_with(Packing::Zstd, &frames, piece, MIB).unwrap(),
-            digest(&whole)
-        );
+        assert_eq!(unpack_with(Packing::Zstd, &frames, piece, MIB).unwrap(), digest(&whole));
     }
 }
 
@@ -90,27 +82,15 @@ fn concatenated_members_and_frames_are_one_stream() {
 fn skippable_zstd_frames_carry_nothing() {
     let skippable = [&[0x53, 0x2A, 0x4D, 0x18, 4, 0, 0, 0][..], b"toc!"].concat();
     let plain = data(100);
-    for bytes in [
-        [skippable.clone(), zstd(&plain)].concat(),
-        [zstd(&plain), skippable].concat(),
-    ] {
+    for bytes in [[skippable.clone(), zstd(&plain)].concat(), [zstd(&plain), skippable].concat()] {
         assert_eq!(unpack(Packing::Zstd, &bytes).unwrap(), digest(&plain));
     }
 }
 
 #[test]
 fn trailing_garbage_is_refused() {
-    for garbage in [
-        &b"garbage!"[..],
-        &[0; 16],
-        b"\x1f",
-        b"\x1f\x8b",
-        b"\x28\xb5\x2f",
-    ] {
-        for (kind, packed) in [
-            (Packing::Gzip, gzip(b"data")),
-            (Packing::Zstd, zstd(b"data")),
-        ] {
+    for garbage in [&b"garbage!"[..], &[0; 16], b"\x1f", b"\x1f\x8b", b"\x28\xb5\x2f"] {
+        for (kind, packed) in [(Packing::Gzip, gzip(b"data")), (Packing::Zstd, zstd(b"data"))] {
             for piece in [1, 1000] {
                 let bytes = [packed.as_slice(), garbage].concat();
                 let result = unpack_with(kind, &bytes, piece, MIB);
@@ -128,10 +108,7 @@ fn truncation_is_refused_at_every_byte() {
     let plain = data(500);
     for (kind, packed) in [(Packing::Gzip, gzip(&plain)), (Packing::Zstd, zstd(&plain))] {
         for length in 1..packed.len() {
-            assert!(
-                unpack(kind, &packed[..length]).is_err(),
-                "{kind:?} cut to {length}"
-            );
+            assert!(unpack(kind, &packed[..length]).is_err(), "{kind:?} cut to {length}");
         }
     }
 }
@@ -174,18 +151,10 @@ fn the_budget_holds_at_its_edge_and_is_shared() {
     let budget = Budget::new(1500);
     let mut results = Vec::new();
     for _ in 0..2 {
-        let mut unpacker = Unpacker::new(
-            Packing::Gzip,
-            Algorithm::Sha256,
-            budget.clone(),
-            std::io::sink(),
-        );
-        results.push(
-            unpacker
-                .write(&gzip(&plain))
-                .and_then(|()| unpacker.finish().map(drop))
-                .is_ok(),
-        );
+        let mut unpacker =
+            Unpacker::new(Packing::Gzip, Algorithm::Sha256, budget.clone(), std::io::sink());
+        results
+            .push(unpacker.write(&gzip(&plain)).and_then(|()| unpacker.finish().map(drop)).is_ok());
     }
     assert_eq!(results, [true, false]);
 }
@@ -199,10 +168,7 @@ fn zstd_windows_beyond_the_limit_are_refused() {
     encoder.flush().unwrap();
     encoder.write_all(&data(100)).unwrap();
     let packed = encoder.finish().unwrap();
-    assert!(matches!(
-        unpack(Packing::Zstd, &packed),
-        Err(UnpackError::Broken(_))
-    ));
+    assert!(matches!(unpack(Packing::Zstd, &packed), Err(UnpackError::Broken(_))));
 }
 
 #[test]
@@ -228,32 +194,14 @@ fn content_that_contradicts_its_media_type_is_refused() {
 fn packings_follow_from_media_types() {
     let cases = [
         ("application/vnd.oci.image.layer.v1.tar", Ok(Packing::Plain)),
-        (
-            "application/vnd.oci.image.layer.v1.tar+gzip",
-            Ok(Packing::Gzip),
-        ),
-        (
-            "application/vnd.oci.image.layer.v1.tar+zstd",
-            Ok(Packing::Zstd),
-        ),
-        (
-            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
-            Ok(Packing::Gzip),
-        ),
-        (
-            "application/vnd.docker.image.rootfs.diff.tar.gzip",
-            Ok(Packing::ByContent),
-        ),
-        (
-            "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-            Ok(Packing::ByContent),
-        ),
+        ("application/vnd.oci.image.layer.v1.tar+gzip", Ok(Packing::Gzip)),
+        ("application/vnd.oci.image.layer.v1.tar+zstd", Ok(Packing::Zstd)),
+        ("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", Ok(Packing::Gzip)),
+        ("application/vnd.docker.image.rootfs.diff.tar.gzip", Ok(Packing::ByContent)),
+        ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", Ok(Packing::ByContent)),
         ("application/vnd.in-toto+json", Ok(Packing::Opaque)),
         ("application/vnd.oci.image.layer.v1.tar+xz", Err(())),
-        (
-            "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
-            Err(()),
-        ),
+        ("application/vnd.oci.image.layer.v1.tar+gzip+encrypted", Err(())),
         ("application/vnd.docker.image.rootfs.diff.tar.xz", Err(())),
     ];
     for (media_type, expected) in cases {

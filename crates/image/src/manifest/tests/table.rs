@@ -7,13 +7,7 @@ use crate::limits::MAX_BLOB_BYTES;
 use crate::manifest::Malformed;
 
 /// One field: how its document is parsed, the document, the JSON pointer, whether it is required, and wrong values.
-pub(super) type Field = (
-    fn(&[u8]) -> Result<(), Malformed>,
-    Value,
-    &'static str,
-    bool,
-    Vec<Value>,
-);
+pub(super) type Field = (fn(&[u8]) -> Result<(), Malformed>, Value, &'static str, bool, Vec<Value>);
 
 #[derive(Clone, Copy)]
 enum Form {
@@ -72,11 +66,8 @@ fn digests() -> Vec<Value> {
     all
 }
 
-const DESCRIPTOR: [(&str, Form); 3] = [
-    ("mediaType", Form::Media),
-    ("digest", Form::Digest),
-    ("size", Form::Number),
-];
+const DESCRIPTOR: [(&str, Form); 3] =
+    [("mediaType", Form::Media), ("digest", Form::Digest), ("size", Form::Number)];
 
 const COMMON: [(&str, bool, Form); 5] = [
     ("/schemaVersion", true, Form::Version),

@@ -8,10 +8,7 @@ fn parse(headers: &[&str]) -> Option<Challenge> {
 }
 
 fn bearer(realm: &str, service: Option<&str>) -> Option<Challenge> {
-    Some(Challenge::Bearer {
-        realm: realm.to_owned(),
-        service: service.map(str::to_owned),
-    })
+    Some(Challenge::Bearer { realm: realm.to_owned(), service: service.map(str::to_owned) })
 }
 
 #[test]
@@ -34,19 +31,13 @@ fn challenges_are_read_as_registries_write_them() {
         (&[r#"Basic realm="x""#], Some(Challenge::Basic)),
         (&["BASIC"], Some(Challenge::Basic)),
         (
-            &[
-                r#"Basic realm="x""#,
-                r#"Bearer realm="https://auth.example/token""#,
-            ],
+            &[r#"Basic realm="x""#, r#"Bearer realm="https://auth.example/token""#],
             bearer(realm, None),
         ),
         (&["Negotiate", "Digest realm=x"], None),
         (&["Bearer"], None),
         (&["Bearer service=\"x\""], None),
-        (
-            &["Bearer realm=\"unterminated"],
-            bearer("unterminated", None),
-        ),
+        (&["Bearer realm=\"unterminated"], bearer("unterminated", None)),
         (&[""], None),
         (&[], None),
     ];
@@ -65,12 +56,7 @@ fn error_answers_give_their_messages() {
     let message = |text: &str| error_message(&parse_object(text.as_bytes()).unwrap());
     let one = r#"{"errors":[{"code":"DENIED","message":"no"},{"code":"X"}]}"#;
     assert_eq!(message(one).as_deref(), Some("DENIED: no; X"));
-    for none in [
-        r#"{"errors":[]}"#,
-        r#"{"errors":1}"#,
-        r#"{"errors":[1]}"#,
-        "{}",
-    ] {
+    for none in [r#"{"errors":[]}"#, r#"{"errors":1}"#, r#"{"errors":[1]}"#, "{}"] {
         assert_eq!(message(none), None, "{none}");
     }
 }

@@ -68,24 +68,12 @@ fn only_the_public_internet_is_public() {
 
 #[test]
 fn private_reach_leaves_out_this_machine_and_link_local_services() {
-    for text in [
-        "10.0.0.1",
-        "192.168.1.1",
-        "100.64.0.1",
-        "fd12::1",
-        "8.8.8.8",
-        "::ffff:10.0.0.1",
-    ] {
+    for text in ["10.0.0.1", "192.168.1.1", "100.64.0.1", "fd12::1", "8.8.8.8", "::ffff:10.0.0.1"] {
         assert!(Reach::Private.allows(text.parse().unwrap()), "{text}");
     }
-    for text in [
-        "127.0.0.1",
-        "::1",
-        "169.254.169.254",
-        "fe80::1",
-        "0.0.0.0",
-        "::ffff:169.254.169.254",
-    ] {
+    for text in
+        ["127.0.0.1", "::1", "169.254.169.254", "fe80::1", "0.0.0.0", "::ffff:169.254.169.254"]
+    {
         assert!(!Reach::Private.allows(text.parse().unwrap()), "{text}");
     }
 }
@@ -124,17 +112,9 @@ fn addresses_in_urls_are_checked_in_every_spelling() {
         let url = Url::parse(url).unwrap();
         // A name with a final dot is only known when it is resolved.
         let by_name = url.host_str() == Some("localhost.");
-        assert_eq!(
-            network.elsewhere(&url, Reach::Public).is_err(),
-            !by_name,
-            "{url}"
-        );
+        assert_eq!(network.elsewhere(&url, Reach::Public).is_err(), !by_name, "{url}");
     }
-    assert!(
-        network
-            .elsewhere(&Url::parse("https://1.1.1.1/").unwrap(), Reach::Public)
-            .is_ok()
-    );
+    assert!(network.elsewhere(&Url::parse("https://1.1.1.1/").unwrap(), Reach::Public).is_ok());
 }
 
 #[test]
@@ -147,10 +127,6 @@ fn loopback_is_known_by_name() {
         ("https://localhost.example/", false),
         ("https://10.0.0.1/", false),
     ] {
-        assert_eq!(
-            is_loopback_name(&Url::parse(url).unwrap()),
-            expected,
-            "{url}"
-        );
+        assert_eq!(is_loopback_name(&Url::parse(url).unwrap()), expected, "{url}");
     }
 }

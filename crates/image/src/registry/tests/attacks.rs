@@ -33,25 +33,13 @@ async fn checked_with(
     let fake = Fake::start().await;
     fake.serve("app", "v1", made);
     fake.lie(lie);
-    let options = SourceOptions {
-        registry,
-        ..source_options(Purpose::Copy)
-    };
+    let options = SourceOptions { registry, ..source_options(Purpose::Copy) };
     let source = open_with(&fake.name("app:v1"), &options).await?;
-    check(
-        &source,
-        &Expected::root(made.digest.clone()),
-        &CheckOptions::default(),
-    )
-    .await
+    check(&source, &Expected::root(made.digest.clone()), &CheckOptions::default()).await
 }
 
 fn blob(bytes: impl Into<Body>) -> Option<Response<Body>> {
-    Some(text_answer(
-        200,
-        &[("content-type", "application/octet-stream")],
-        bytes,
-    ))
+    Some(text_answer(200, &[("content-type", "application/octet-stream")], bytes))
 }
 
 fn manifest(bytes: impl Into<Body>) -> Option<Response<Body>> {
@@ -60,19 +48,12 @@ fn manifest(bytes: impl Into<Body>) -> Option<Response<Body>> {
 
 #[tokio::test]
 async fn the_recorded_image_passes() {
-    for made in [
-        Made::small("amd64"),
-        Made::multi(),
-        Made::small("amd64").docker(),
-    ] {
+    for made in [Made::small("amd64"), Made::multi(), Made::small("amd64").docker()] {
         let result = checked(&made, |_| None).await.unwrap();
         assert!(!result.repacked && result.absent.is_empty());
         let blobs: usize = made.blobs.values().map(Vec::len).sum();
         let documents: usize = made.documents.values().map(|(_, bytes)| bytes.len()).sum();
-        assert_eq!(
-            result.bytes_hashed,
-            (blobs + documents + made.bytes.len()) as u64
-        );
+        assert_eq!(result.bytes_hashed, (blobs + documents + made.bytes.len()) as u64);
     }
 }
 
@@ -81,11 +62,7 @@ async fn a_swapped_tag_differs() {
     let other = Made::small("riscv64");
     let made = Made::small("amd64");
     let result = checked(&made, move |seen| {
-        if seen.is(Method::GET, "/manifests/v1") {
-            manifest(other.bytes.clone())
-        } else {
-            None
-        }
+        if seen.is(Method::GET, "/manifests/v1") { manifest(other.bytes.clone()) } else { None }
     });
     let error = result.await.unwrap_err();
     assert!(matches!(error, ImageError::Differs { .. }), "{error:?}");
@@ -96,28 +73,26 @@ async fn swapped_children_layers_and_configurations_differ() {
     let made = Made::multi();
     let child = made.documents.keys().next().unwrap().clone();
     let document = String::from_utf8(made.documents[&child].1.clone()).unwrap();
-    let swapped = document
-        .replacen("linux", "Linux", 1)
-        .replacen("\"size\":", "\"size\" :", 1);
-    let result = checked(&made, move |seen| {
-        if seen.is(Method::GET, &child) {
-            manifest(swapped.clone())
-        } else {
-            None
-        }
-    });
+    let swapped = document.replacen("linux", "Linux", 1).replacen("\"size\":", "\"size\" :", 1);
+    let result =
+        checked(
+            &made,
+            move |seen| {
+                if seen.is(Method::GET, &child) { manifest(swapped.clone()) } else { None }
+            },
+        );
     assert_eq!(result.await.unwrap_err().kind(), Kind::Differs);
     for (digest, mut bytes) in made.blobs.clone() {
         // Of the same length, so that only the digest tells.
         *bytes.last_mut().unwrap() ^= 1;
         let wanted = digest.clone();
-        let result = checked(&made, move |seen| {
-            if seen.is(Method::GET, &digest) {
-                blob(bytes.clone())
-            } else {
-                None
-            }
-        });
+        let result =
+            checked(
+                &made,
+                move |seen| {
+                    if seen.is(Method::GET, &digest) { blob(bytes.clone()) } else { None }
+                },
+            );
         match result.await.unwrap_err() {
             ImageError::Differs { expected, what, .. } => {
                 assert_eq!(expected.to_string(), wanted);
@@ -135,17 +110,10 @@ async fn truncated_and_over_long_blobs_differ_in_size() {
         for (digest, mut bytes) in made.blobs.clone() {
             bytes.resize(bytes.len().checked_add_signed(change).unwrap(), b' ');
             let result = checked(&made, move |seen| {
-                if seen.is(Method::GET, &digest) {
-                    blob(bytes.clone())
-                } else {
-                    None
-                }
+                if seen.is(Method::GET, &digest) { blob(bytes.clone()) } else { None }
             });
             let error = result.await.unwrap_err();
-            assert!(
-                matches!(error, ImageError::Size { .. }),
-                "{change}: {error:?}"
-            );
+            assert!(matches!(error, ImageError::Size { .. }), "{change}: {error:?}");
         }
     }
 }
@@ -156,11 +124,7 @@ async fn an_endless_blob_is_left_as_soon_as_it_is_too_long() {
     let digest = made.layers[1].to_string();
     let result = checked(&made, move |seen| {
         let endless = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![0u8; 65536]));
-        if seen.is(Method::GET, &digest) {
-            blob(Body::from_stream(endless))
-        } else {
-            None
-        }
+        if seen.is(Method::GET, &digest) { blob(Body::from_stream(endless)) } else { None }
     });
     let error = result.await.unwrap_err();
     assert!(matches!(error, ImageError::Size { .. }), "{error:?}");
@@ -179,11 +143,7 @@ async fn a_length_that_lies_decides_nothing() {
         let half = bytes[..bytes.len() / 2].to_vec();
         let body = futures::stream::iter([Ok(half), Err(std::io::Error::other("gone"))]);
         let length = bytes.len().to_string();
-        Some(text_answer(
-            200,
-            &[("content-length", length.as_str())],
-            Body::from_stream(body),
-        ))
+        Some(text_answer(200, &[("content-length", length.as_str())], Body::from_stream(body)))
     });
     assert_eq!(result.await.unwrap_err().kind(), Kind::Unreachable);
 }
@@ -192,15 +152,9 @@ async fn a_length_that_lies_decides_nothing() {
 async fn a_registry_that_answers_clients_differently_is_judged_by_what_it_gives_us() {
     let made = Made::small("amd64");
     let result = checked(&made, |seen| {
-        let ours = seen
-            .header("user-agent")
-            .is_some_and(|agent| agent.starts_with("hanse/"));
+        let ours = seen.header("user-agent").is_some_and(|agent| agent.starts_with("hanse/"));
         let lie = ours && seen.is(Method::GET, "/manifests/");
-        if lie {
-            manifest(Made::small("s390x").bytes)
-        } else {
-            None
-        }
+        if lie { manifest(Made::small("s390x").bytes) } else { None }
     });
     assert_eq!(result.await.unwrap_err().kind(), Kind::Differs);
 }
@@ -208,25 +162,15 @@ async fn a_registry_that_answers_clients_differently_is_judged_by_what_it_gives_
 #[tokio::test]
 async fn peers_that_stall_are_given_up() {
     let made = Made::small("amd64");
-    let (config, layer) = (
-        made.config.clone().unwrap().to_string(),
-        made.layers[0].to_string(),
-    );
+    let (config, layer) = (made.config.clone().unwrap().to_string(), made.layers[0].to_string());
     for part in ["/manifests/v1".to_owned(), config, layer] {
         let wanted = part.clone();
         let start = made.blobs.get(&part).unwrap_or(&made.bytes)[..4].to_vec();
         let result = checked_with(impatient(), &made, move |seen| {
-            if seen.is(Method::GET, &wanted) {
-                manifest(stalling(start.clone()))
-            } else {
-                None
-            }
+            if seen.is(Method::GET, &wanted) { manifest(stalling(start.clone())) } else { None }
         });
         let error = result.await.unwrap_err();
-        assert!(
-            matches!(error, ImageError::Stalled { .. }),
-            "{part}: {error:?}"
-        );
+        assert!(matches!(error, ImageError::Stalled { .. }), "{part}: {error:?}");
     }
 }
 
@@ -242,11 +186,7 @@ async fn peers_that_dribble_are_given_up() {
             tokio::time::sleep(crate::testing::SHORT / 10).await;
             Some((Ok::<_, std::io::Error>(vec![0x1f]), ()))
         });
-        if seen.is(Method::GET, &layer) {
-            blob(Body::from_stream(dribble))
-        } else {
-            None
-        }
+        if seen.is(Method::GET, &layer) { blob(Body::from_stream(dribble)) } else { None }
     });
     let error = result.await.unwrap_err();
     assert!(matches!(error, ImageError::Stalled { .. }), "{error:?}");
@@ -257,19 +197,11 @@ async fn a_listener_that_never_answers_is_given_up() {
     // Connections are taken by the kernel and never served.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let error = open_impatient(&format!("{address}/app"))
-        .await
-        .err()
-        .unwrap();
+    let error = open_impatient(&format!("{address}/app")).await.err().unwrap();
     assert!(matches!(error, ImageError::Stalled { .. }), "{error:?}");
-    let plain = RegistryOptions {
-        plain_http: true,
-        ..impatient()
-    };
+    let plain = RegistryOptions { plain_http: true, ..impatient() };
     let name: RegistryName = format!("{address}/app").parse().unwrap();
-    let client = RegistryClient::connect(name.registry(), &plain)
-        .await
-        .unwrap();
+    let client = RegistryClient::connect(name.registry(), &plain).await.unwrap();
     let error = client.resolve(&name).await.unwrap_err();
     assert!(matches!(error, ImageError::Stalled { .. }), "{error:?}");
     drop(listener);
@@ -283,13 +215,7 @@ fn redirect(to: &str) -> Option<Response<Body>> {
 async fn redirected(location: String) -> (ImageError, Arc<Fake>) {
     let fake = Fake::start().await;
     fake.serve("app", "v1", &Made::small("amd64"));
-    fake.lie(move |seen| {
-        if seen.is(Method::GET, "/blobs/") {
-            redirect(&location)
-        } else {
-            None
-        }
-    });
+    fake.lie(move |seen| if seen.is(Method::GET, "/blobs/") { redirect(&location) } else { None });
     let source = open(&fake.name("app:v1")).await.unwrap();
     let error = crate::describe(&source).await.unwrap_err();
     (error, fake)
@@ -316,10 +242,7 @@ async fn redirects_into_private_networks_or_out_of_tls_are_refused() {
         "https://".to_owned(),
     ] {
         let (error, _) = redirected(location.clone()).await;
-        assert!(
-            matches!(error, ImageError::Redirect { .. }),
-            "{location}: {error:?}"
-        );
+        assert!(matches!(error, ImageError::Redirect { .. }), "{location}: {error:?}");
         assert_eq!(error.kind(), Kind::Unreachable);
     }
     assert!(victim.seen().is_empty(), "a refused redirect was followed");
@@ -338,13 +261,7 @@ async fn a_name_that_resolves_to_a_private_address_is_not_spoken_to() {
     let victim = Fake::start_tls().await;
     fake.serve("app", "v1", &Made::small("amd64"));
     let location = format!("https://cdn.example:{}/x", victim.address.port());
-    fake.lie(move |seen| {
-        if seen.is(Method::GET, "/blobs/") {
-            redirect(&location)
-        } else {
-            None
-        }
-    });
+    fake.lie(move |seen| if seen.is(Method::GET, "/blobs/") { redirect(&location) } else { None });
     let mut options = source_options(Purpose::Copy);
     options.registry.network.hosts = vec![("cdn.example".to_owned(), victim.address)];
     let reference: ImageRef = fake.name("app:v1").parse().unwrap();
@@ -364,18 +281,10 @@ async fn a_public_content_network_is_followed_without_credentials() {
     let base = format!("https://cdn.example:{}", cdn.address.port());
     fake.lie(move |seen| {
         if seen.header("authorization").is_none() {
-            return Some(text_answer(
-                401,
-                &[("www-authenticate", "Basic realm=x")],
-                "",
-            ));
+            return Some(text_answer(401, &[("www-authenticate", "Basic realm=x")], ""));
         }
         let path = seen.uri.path();
-        if seen.is(Method::GET, "/blobs/") {
-            redirect(&format!("{base}{path}"))
-        } else {
-            None
-        }
+        if seen.is(Method::GET, "/blobs/") { redirect(&format!("{base}{path}")) } else { None }
     });
     let config = super::login::config(&fake.address.to_string());
     let mut options = source_options(Purpose::Copy);
@@ -387,16 +296,11 @@ async fn a_public_content_network_is_followed_without_credentials() {
     let reference: ImageRef = fake.name("app:v1").parse().unwrap();
     let source = Arc::new(Source::open(&reference, &options).await.unwrap());
     let expected = Expected::root(made.digest.clone());
-    check(&source, &expected, &CheckOptions::default())
-        .await
-        .unwrap();
+    check(&source, &expected, &CheckOptions::default()).await.unwrap();
     // Every blob, and the configuration a second time.
     assert_eq!(cdn.seen().len(), made.blobs.len() + 1);
     for seen in cdn.seen() {
-        assert!(
-            seen.header("authorization").is_none(),
-            "credentials left the registry"
-        );
+        assert!(seen.header("authorization").is_none(), "credentials left the registry");
         assert!(seen.header("referer").is_none() && seen.header("cookie").is_none());
     }
 }

@@ -16,21 +16,13 @@ use crate::{Credentials, RegistryName, RegistryOptions};
 pub(super) fn config(registry: &str) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     // base64 of user:secret
-    write!(
-        file,
-        r#"{{"auths":{{"{registry}":{{"auth":"dXNlcjpzZWNyZXQ="}}}}}}"#
-    )
-    .unwrap();
+    write!(file, r#"{{"auths":{{"{registry}":{{"auth":"dXNlcjpzZWNyZXQ="}}}}}}"#).unwrap();
     file
 }
 
 fn options(file: &NamedTempFile) -> RegistryOptions {
     let credentials = Credentials::ConfigFile(file.path().to_path_buf());
-    RegistryOptions {
-        credentials,
-        plain_http: true,
-        ..registry_options()
-    }
+    RegistryOptions { credentials, plain_http: true, ..registry_options() }
 }
 
 /// A registry that wants a token from `realm`.
@@ -66,15 +58,8 @@ async fn a_token_is_got_with_the_password_and_used() {
     let fake = with_tokens(|_| text_answer(200, &[], r#"{"token":"good"}"#)).await;
     let file = config(&fake.address.to_string());
     resolve(&fake, &options(&file)).await.unwrap();
-    let token = fake
-        .seen()
-        .into_iter()
-        .find(|seen| seen.is(Method::GET, "/token"))
-        .unwrap();
-    assert_eq!(
-        token.header("authorization"),
-        Some("Basic dXNlcjpzZWNyZXQ=")
-    );
+    let token = fake.seen().into_iter().find(|seen| seen.is(Method::GET, "/token")).unwrap();
+    assert_eq!(token.header("authorization"), Some("Basic dXNlcjpzZWNyZXQ="));
     let query = token.uri.query().unwrap();
     assert!(
         query.contains("service=here") && query.contains("scope=repository%3Aapp%3Apull"),
@@ -82,9 +67,7 @@ async fn a_token_is_got_with_the_password_and_used() {
     );
     // The password goes to the token server only.
     for seen in fake.seen() {
-        let basic = seen
-            .header("authorization")
-            .is_some_and(|value| value.starts_with("Basic"));
+        let basic = seen.header("authorization").is_some_and(|value| value.starts_with("Basic"));
         assert_eq!(basic, seen.uri.path() == "/token", "{:?}", seen.uri);
     }
 }
@@ -93,10 +76,8 @@ async fn a_token_is_got_with_the_password_and_used() {
 async fn anonymous_tokens_carry_no_credentials() {
     let fake = with_tokens(|_| text_answer(200, &[], r#"{"access_token":"good"}"#)).await;
     resolve(&fake, &registry_options()).await.unwrap();
-    let clean = |seen: &Seen| {
-        seen.header("authorization")
-            .is_none_or(|value| value == "Bearer good")
-    };
+    let clean =
+        |seen: &Seen| seen.header("authorization").is_none_or(|value| value == "Bearer good");
     assert!(fake.seen().iter().all(clean));
 }
 
@@ -135,15 +116,9 @@ async fn a_realm_out_of_bounds_gets_nothing() {
         let fake = guarded(move |_| realm.clone()).await;
         let file = config(&fake.address.to_string());
         let error = resolve(&fake, &options(&file)).await.unwrap_err();
-        assert!(
-            matches!(error, ImageError::Redirect { .. }),
-            "{shown}: {error:?}"
-        );
+        assert!(matches!(error, ImageError::Redirect { .. }), "{shown}: {error:?}");
     }
-    assert!(
-        thief.seen().is_empty(),
-        "credentials were offered to a stranger"
-    );
+    assert!(thief.seen().is_empty(), "credentials were offered to a stranger");
 }
 
 #[tokio::test]
@@ -188,12 +163,7 @@ async fn answers_of_a_token_server_are_bounded_and_checked() {
         let fake = with_tokens(move |_| text_answer(200, &[], body.clone())).await;
         let error = resolve(&fake, &registry_options()).await.unwrap_err();
         assert_ne!(error.kind(), Kind::NotFound, "{error}");
-        assert!(
-            !fake
-                .seen()
-                .iter()
-                .any(|seen| seen.header("authorization").is_some())
-        );
+        assert!(!fake.seen().iter().any(|seen| seen.header("authorization").is_some()));
     }
     for status in [401, 403] {
         let fake = with_tokens(move |_| text_answer(status, &[], "")).await;
@@ -206,19 +176,10 @@ async fn answers_of_a_token_server_are_bounded_and_checked() {
 async fn identity_tokens_go_by_form() {
     let fake = with_tokens(|seen| {
         let right = seen.method == Method::POST && seen.header("authorization").is_none();
-        text_answer(
-            if right { 200 } else { 400 },
-            &[],
-            r#"{"access_token":"good"}"#,
-        )
+        text_answer(if right { 200 } else { 400 }, &[], r#"{"access_token":"good"}"#)
     });
     let fake = fake.await;
     let mut file = NamedTempFile::new().unwrap();
-    write!(
-        file,
-        r#"{{"auths":{{"{}":{{"identitytoken":"refresh"}}}}}}"#,
-        fake.address
-    )
-    .unwrap();
+    write!(file, r#"{{"auths":{{"{}":{{"identitytoken":"refresh"}}}}}}"#, fake.address).unwrap();
     resolve(&fake, &options(&file)).await.unwrap();
 }

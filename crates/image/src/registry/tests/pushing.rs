@@ -16,20 +16,14 @@ async fn layout(made: &Made, dir: &Path) -> Arc<Source> {
 
 async fn push_to(source: &Arc<Source>, fake: &Fake, name: &str) -> Result<Pushed, ImageError> {
     let to: RegistryName = fake.name(name).parse().unwrap();
-    let options = PushOptions {
-        registry: registry_options(),
-        ..PushOptions::default()
-    };
+    let options = PushOptions { registry: registry_options(), ..PushOptions::default() };
     push(source, &to, &options).await
 }
 
 #[tokio::test]
 async fn an_image_arrives_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
-    for (index, made) in [Made::small("amd64"), Made::multi()]
-        .into_iter()
-        .enumerate()
-    {
+    for (index, made) in [Made::small("amd64"), Made::multi()].into_iter().enumerate() {
         let source = layout(&made, &dir.path().join(index.to_string())).await;
         let fake = Fake::start().await;
         let pushed = push_to(&source, &fake, "app:v2").await.unwrap();
@@ -79,10 +73,7 @@ async fn a_registry_that_refuses_long_requests_gets_chunks() {
         whole.then(|| text_answer(413, &[], ""))
     });
     push_to(&source, &fake, "app:v1").await.unwrap();
-    assert_eq!(
-        fake.count(&Method::PATCH, "/blobs/uploads/"),
-        made.blobs.len()
-    );
+    assert_eq!(fake.count(&Method::PATCH, "/blobs/uploads/"), made.blobs.len());
 }
 
 #[tokio::test]
@@ -97,10 +88,7 @@ async fn a_damaged_source_is_not_pushed() {
     let fake = Fake::start().await;
     let error = push_to(&source, &fake, "app:v1").await.unwrap_err();
     assert!(matches!(error, ImageError::Differs { .. }), "{error:?}");
-    assert!(
-        fake.content.lock().manifests.is_empty(),
-        "a manifest was published"
-    );
+    assert!(fake.content.lock().manifests.is_empty(), "a manifest was published");
 }
 
 #[tokio::test]
@@ -111,8 +99,7 @@ async fn uploads_and_credentials_stay_at_the_registry() {
     let fake = Fake::start().await;
     let location = format!("http://{}/upload", thief.address);
     fake.lie(move |seen| {
-        seen.is(Method::POST, "/uploads/")
-            .then(|| text_answer(202, &[("location", &location)], ""))
+        seen.is(Method::POST, "/uploads/").then(|| text_answer(202, &[("location", &location)], ""))
     });
     let error = push_to(&source, &fake, "app:v1").await.unwrap_err();
     assert!(matches!(error, ImageError::Redirect { .. }), "{error:?}");
@@ -120,8 +107,7 @@ async fn uploads_and_credentials_stay_at_the_registry() {
     let fake = Fake::start().await;
     let location = format!("http://{}/upload", thief.address);
     fake.lie(move |seen| {
-        seen.is(Method::POST, "/uploads/")
-            .then(|| text_answer(307, &[("location", &location)], ""))
+        seen.is(Method::POST, "/uploads/").then(|| text_answer(307, &[("location", &location)], ""))
     });
     let error = push_to(&source, &fake, "app:v1").await.unwrap_err();
     assert!(matches!(error, ImageError::Redirect { .. }), "{error:?}");
@@ -136,8 +122,7 @@ async fn a_registry_that_stores_something_else_is_found_out() {
     fake.lie(|seen| {
         let kind = [("content-type", crate::manifest::OCI_MANIFEST)];
         let other = Made::small("s390x").bytes;
-        seen.is(Method::GET, "/manifests/")
-            .then(|| text_answer(200, &kind, other))
+        seen.is(Method::GET, "/manifests/").then(|| text_answer(200, &kind, other))
     });
     let error = push_to(&source, &fake, "app:v1").await.unwrap_err();
     assert!(matches!(error, ImageError::Differs { .. }), "{error:?}");
@@ -173,10 +158,7 @@ async fn a_stalled_upload_is_given_up() {
         }
     });
     let to: RegistryName = format!("{address}/app:v1").parse().unwrap();
-    let options = PushOptions {
-        registry: impatient(),
-        ..PushOptions::default()
-    };
+    let options = PushOptions { registry: impatient(), ..PushOptions::default() };
     let error = push(&source, &to, &options).await.unwrap_err();
     assert!(matches!(error, ImageError::Stalled { .. }), "{error:?}");
     assert_eq!(error.kind(), Kind::Unreachable);
