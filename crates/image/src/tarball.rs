@@ -111,7 +111,7 @@ impl<R: Skip> Walker<R> {
             }
             match header.entry_type().as_byte() {
                 b'x' => self.read_pax(size, &mut extended)?,
-                b'g' => drop(self.read_extension(size)?),
+                b'g' => self.read_global(size)?,
                 b'L' => extended.path = Some(text(trim_nul(&self.read_extension(size)?))?),
                 b'K' => extended.link = Some(text(trim_nul(&self.read_extension(size)?))?),
                 _ => return self.entry(header, size, extended).map(Some),
@@ -211,6 +211,16 @@ impl<R: Skip> Walker<R> {
         }
         self.finish_entry()?;
         Ok(data)
+    }
+
+    /// A header for all entries to come may carry a comment, but nothing that readers would have to agree on.
+    fn read_global(&mut self, size: u64) -> Result<(), TarError> {
+        let mut global = Extended::default();
+        self.read_pax(size, &mut global)?;
+        if global.path.is_some() || global.link.is_some() || global.size.is_some() {
+            return Err(broken("a global header names a path or size"));
+        }
+        Ok(())
     }
 
     /// Records `LENGTH KEY=VALUE\n` of a pax header.

@@ -118,6 +118,22 @@ fn long_names_are_read_and_bounded() {
 }
 
 #[test]
+fn global_headers_may_only_comment() {
+    let global = |record| {
+        let mut bytes = pax(&[record]);
+        bytes[156] = b'g';
+        let mut header = tar::Header::from_byte_slice(&bytes[..512]).clone();
+        header.set_cksum();
+        bytes[..512].copy_from_slice(header.as_bytes());
+        end([bytes, entry("x", b'0', b"hello")].concat())
+    };
+    assert_eq!(walk(&global(("comment", "abc"))).unwrap()[0].0, "x");
+    for record in [("path", "y"), ("size", "5"), ("linkpath", "y")] {
+        assert!(matches!(walk(&global(record)), Err(TarError::Broken(_))), "{record:?}");
+    }
+}
+
+#[test]
 fn broken_pax_records_are_refused() {
     for data in [
         "5",
