@@ -117,7 +117,11 @@ impl Client {
             let due = self.context.current() + Duration::from_millis(pause);
             self.asked += 1;
             let work = next(&mut self.dice, self.number, self.home, self.asked);
+            let how = if work.signed { "signed" } else { "session" };
+            let told = format!("{how}, {}, at {} ms", work.action.space(), now_ms(&self.context));
+            self.stage.asking.lock().insert(self.number, told);
             let answer = self.ask(work).await;
+            self.stage.asking.lock().remove(&self.number);
             let receipt = match &answer.end {
                 End::Acknowledged(receipt) => Some(receipt.clone()),
                 _ => None,
@@ -128,8 +132,10 @@ impl Client {
                 && let Some(ledger) = self.stage.door(self.home)
             {
                 let roll = self.dice.roll();
+                self.stage.asking.lock().insert(self.number, "a proof".to_owned());
                 prover::sample(&self.context, &self.stage, &ledger, &receipt, roll, Patience::Fair)
                     .await;
+                self.stage.asking.lock().remove(&self.number);
             }
             self.context.sleep_until(due).await;
         }

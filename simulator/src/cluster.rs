@@ -168,10 +168,11 @@ impl Cluster {
         let context = context.with_attribute("start", seat.starts);
         seat.task = Some(context.spawn(move |context| async move {
             let machine = Machine::new(context, disk);
-            let up = match run(machine, channels, config, setup).await {
+            let up = match Box::pin(run(machine, channels, config, setup)).await {
                 Ok(up) => up,
                 Err(error) => {
-                    return stage.found(format!("member {member} did not start: {}", chain(&error)));
+                    return stage
+                        .found(format!("member {member} did not start: {}", chain(&error)));
                 }
             };
             let (handle, counters) = (up.handle, up.counters);
@@ -209,6 +210,28 @@ impl Cluster {
         let blown: oneshot::Receiver<()> = self.seats[member].disk.fuse(left);
         crate::stage::within(&self.context, patience, blown).await;
         self.crash(member, loss).await;
+    }
+
+    /// Views, heights and broken connections, for a finding about a cluster that does not move.
+    pub(crate) async fn condition(&self) -> String {
+        let mut text = String::new();
+        for member in 0..MEMBERS {
+            let told = match self.handle(member).map(|handle| handle.status()) {
+                Some(s) => {
+                    format!("view {} finalized {} height {}", s.view, s.finalized_view, s.height)
+                }
+                None => "down".to_owned(),
+            };
+            text.push_str(&format!("member {member}: {told}; "));
+        }
+        // The network ends only with the runtime.
+        let blocked = self.oracle.blocked().await.unwrap_or_default();
+        let seat =
+            |key: &_| (0..MEMBERS).find(|i| simulated_key(&self.seats[*i].key.public()) == *key);
+        for (by, whom) in blocked {
+            text.push_str(&format!("{:?} blocks {:?}; ", seat(&by), seat(&whom)));
+        }
+        text
     }
 
     pub(crate) async fn sleep(&self, milliseconds: u64) {

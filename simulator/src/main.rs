@@ -51,6 +51,12 @@ fn scenarios(text: &str) -> Option<Vec<Scenario>> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Silent unless RUST_LOG asks; the simulated time is in no line, for nothing here has a clock.
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
     let (Some(seeds), Some(scenarios)) = (seeds(&arguments.seed), scenarios(&arguments.scenario))
     else {
         say_error("the seed or the scenario is not understood; see --help");

@@ -175,7 +175,12 @@ async fn perform(plan: Plan, cluster: &mut Cluster, counts: &mut Counts) -> u64 
     if plan.scenario == Scenario::Calm {
         counts.loaded = meter.read(cluster);
     }
-    finish(&context, &stage, clients).await;
+    if !finish(&context, &stage, clients).await {
+        let (condition, asking) = (cluster.condition().await, stage.asking.lock().clone());
+        stage.found(format!(
+            "not every question was answered in time after all was mended: {asking:?}; {condition}"
+        ));
+    }
     verdict::give(&context, cluster, counts).await;
     faults
 }
@@ -190,12 +195,14 @@ fn clients(seed: u64, context: &deterministic::Context, stage: &Arc<Stage>) -> V
 }
 
 /// Everything asked must be answered soon after all is mended.
-async fn finish(context: &deterministic::Context, stage: &Arc<Stage>, clients: Vec<Task<()>>) {
+async fn finish(
+    context: &deterministic::Context,
+    stage: &Arc<Stage>,
+    clients: Vec<Task<()>>,
+) -> bool {
     stage.close();
     let all = Box::pin(futures::future::join_all(clients));
-    if within(context, LIVENESS, all).await.is_none() {
-        stage.found("not every question was answered in time after all was mended");
-    }
+    within(context, LIVENESS, all).await.is_some()
 }
 
 /// Flushes and heights at some time.

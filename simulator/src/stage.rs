@@ -26,6 +26,8 @@ pub(crate) struct Stage {
     pub(crate) audit: Mutex<Audit>,
     /// By client, in the order in which it asked.
     pub(crate) answers: Mutex<BTreeMap<u32, Vec<Answer>>>,
+    /// What each client waits for now.
+    pub(crate) asking: Mutex<BTreeMap<u32, String>>,
     /// What is wrong. Empty at the end, or the run failed.
     findings: Mutex<Vec<String>>,
     /// Proofs that verified, by kind.
@@ -41,6 +43,7 @@ impl Stage {
             genesis,
             doors: Mutex::new((0..MEMBERS).map(|_| None).collect()),
             answers: Mutex::default(),
+            asking: Mutex::default(),
             findings: Mutex::default(),
             proofs: Mutex::default(),
             closing: AtomicBool::new(false),

@@ -31,7 +31,8 @@ pub(crate) async fn all_up(context: &Context, stage: &Stage) -> bool {
 }
 
 /// Waits until all members stand at one height of at least `least`.
-async fn level(context: &Context, stage: &Stage, least: Height) -> Option<Vec<Arc<Ledger>>> {
+async fn level(context: &Context, cluster: &Cluster, least: Height) -> Option<Vec<Arc<Ledger>>> {
+    let stage = &cluster.stage;
     let end = context.current() + LIVENESS;
     while context.current() < end {
         if let Some(all) = stage.all() {
@@ -42,8 +43,8 @@ async fn level(context: &Context, stage: &Stage, least: Height) -> Option<Vec<Ar
         }
         context.sleep(LOOK).await;
     }
-    let heights = stage.all().map(|all| all.iter().map(|l| l.tip().height).collect::<Vec<_>>());
-    stage.found(format!("the members did not level at height {least}: {heights:?}"));
+    let condition = cluster.condition().await;
+    stage.found(format!("the members did not level at height {least}: {condition}"));
     None
 }
 
@@ -53,13 +54,13 @@ pub(crate) async fn give(context: &Context, cluster: &mut Cluster, counts: &mut 
     let answers = stage.answers.lock().clone();
     count(&stage, &answers, counts);
     check_expired(&stage, &answers);
-    judge(context, &stage, &answers).await;
+    judge(context, cluster, &answers).await;
     blackout(cluster).await;
     if !all_up(context, &stage).await {
         stage.found("the members did not come up after the last power cut");
         return;
     }
-    judge(context, &stage, &answers).await;
+    judge(context, cluster, &answers).await;
     let disks = (0..crate::MEMBERS).map(|member| cluster.disk(member).counts().lost);
     counts.lost_writes = disks.sum();
 }
@@ -96,7 +97,8 @@ fn check_expired(stage: &Stage, answers: &BTreeMap<u32, Vec<Answer>>) {
     }
 }
 
-async fn judge(context: &Context, stage: &Arc<Stage>, answers: &BTreeMap<u32, Vec<Answer>>) {
+async fn judge(context: &Context, cluster: &Cluster, answers: &BTreeMap<u32, Vec<Answer>>) {
+    let stage = &cluster.stage;
     let receipts: Vec<&Receipt> = answers
         .values()
         .flatten()
@@ -106,7 +108,7 @@ async fn judge(context: &Context, stage: &Arc<Stage>, answers: &BTreeMap<u32, Ve
         })
         .collect();
     let least = receipts.iter().map(|receipt| receipt.height).max().unwrap_or(0);
-    let Some(ledgers) = level(context, stage, least).await else {
+    let Some(ledgers) = level(context, cluster, least).await else {
         return;
     };
     for (member, ledger) in ledgers.iter().enumerate() {

@@ -11,6 +11,7 @@ use commonware_consensus::{
 };
 use commonware_cryptography::{Digested, Digestible as _};
 use commonware_runtime::Clock;
+use commonware_utils::vec::NonEmptyVec;
 use futures::{
     StreamExt as _,
     future::{BoxFuture, Either, select},
@@ -20,7 +21,7 @@ use hanse_types::Place;
 use crate::{
     EngineBlock, Verdict,
     config::raw,
-    engine::{Context, Mailbox, Runtime, Scheme, now_ms},
+    engine::{Context, Mailbox, PublicKey, Runtime, Scheme, now_ms},
     spine::{Spine, Standing},
 };
 
@@ -34,6 +35,8 @@ pub(crate) struct Bridge {
     pub(crate) spine: Arc<Spine>,
     pub(crate) marshal: Mailbox,
     pub(crate) heartbeat: Duration,
+    /// The committee without this member; none in a committee of one.
+    pub(crate) others: Option<NonEmptyVec<PublicKey>>,
 }
 
 impl<E: Runtime> EngineApplication<E> for Bridge {
@@ -169,8 +172,33 @@ impl Bridge {
                     let at = SystemTime::UNIX_EPOCH + Duration::from_millis(at_ms);
                     Clock::sleep_until(runtime, at).await;
                 }
-                Verdict::Unsettled(height) => self.spine.app.settled(height).await,
+                Verdict::Unsettled(height) => self.await_settled(runtime, height, block).await,
                 Verdict::Orphan => return None,
+            }
+        }
+    }
+
+    /// Waits until this member has the state root of `height`, which `block` carries.
+    ///
+    /// Whoever proposed `block` had committed `height`; the certificate may have been lost here, with nobody about to send
+    /// it again: the committee is past that view, and this block can be neither certified nor skipped when half of the
+    /// members voted to finalise it. So the others are asked for it.
+    async fn await_settled<E: Runtime>(&self, runtime: &E, height: u64, block: &EngineBlock) {
+        let mut settled = self.spine.app.settled(height);
+        loop {
+            let patience = Box::pin(runtime.sleep(PATIENCE));
+            match select(settled, patience).await {
+                Either::Left(_) => return,
+                Either::Right(((), rest)) => settled = rest,
+            }
+            if self.spine.height() < height
+                && let Some(others) = &self.others
+            {
+                // The block at `height` may have been finalised through a descendant, which has the certificate.
+                for at in height..block.height().get() {
+                    let at = commonware_consensus::types::Height::new(at);
+                    self.marshal.hint_finalized(at, others.clone());
+                }
             }
         }
     }

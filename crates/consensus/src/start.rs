@@ -8,9 +8,9 @@ use commonware_consensus::{
     simplex,
     types::FixedEpocher,
 };
-use commonware_cryptography::Digestible as _;
+use commonware_cryptography::{Digestible as _, Signer as _};
 use commonware_storage::archive;
-use commonware_utils::{channel::mpsc, ordered::Set};
+use commonware_utils::{channel::mpsc, ordered::Set, vec::NonEmptyVec};
 use futures::future::{BoxFuture, select_all};
 
 use crate::{
@@ -149,10 +149,13 @@ fn attached<E: Runtime>(
     epocher: FixedEpocher,
     reports: mpsc::UnboundedSender<Report>,
 ) -> (Arc<Watch>, Observer<Automaton<E>>) {
+    let me = config.signer.0.public_key();
+    let others: Vec<_> = participants.iter().filter(|key| **key != me).cloned().collect();
     let bridge = Bridge {
         spine: spine.clone(),
         marshal: marshal.clone(),
         heartbeat: Duration::from_millis(config.params.heartbeat_ms.into()),
+        others: NonEmptyVec::try_from(others).ok(),
     };
     let automaton = Deferred::new(context.child("automaton"), bridge, marshal.clone(), epocher);
     let watch = Arc::new(Watch::new(config.committee.epoch, participants));

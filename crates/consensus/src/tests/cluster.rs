@@ -17,7 +17,7 @@ use crate::{
 
 type Context = deterministic::Context;
 
-pub(super) const CHAIN: Digest = Digest([9; 32]);
+pub(crate) const CHAIN: Digest = Digest([9; 32]);
 /// Simulated time after which a scenario has failed.
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -49,7 +49,7 @@ pub(super) fn params() -> ChainParams {
 }
 
 /// Keys sorted as a committee lists them.
-pub(super) fn keys(n: u8) -> Vec<ConsensusKey> {
+pub(crate) fn keys(n: u8) -> Vec<ConsensusKey> {
     let mut keys: Vec<_> = (0..n).map(|i| ConsensusKey::from_seed_bytes([i + 1; 32])).collect();
     keys.sort_by_key(ConsensusKey::public);
     keys
