@@ -87,9 +87,6 @@ impl Ledger {
         for decoded in &candidate.decoded {
             inner.pool.remove(&decoded.id);
         }
-        if candidate.height().is_multiple_of(SWEEP_BLOCKS) {
-            sweep(inner, &candidate);
-        }
         remember(inner, committed);
         *self.snapshot.write() = Arc::new(Snapshot {
             header: candidate.block.header.clone(),
@@ -100,8 +97,30 @@ impl Ledger {
         for decoded in &candidate.decoded {
             sessions.committed(&decoded.id);
         }
+        for id in sessions.under_way() {
+            if is_dead(inner, &candidate, &id) {
+                inner.pool.remove(&id);
+                // Dropping the senders ends the tickets.
+                drop(inner.waiters.take(&id));
+                sessions.committed(&id);
+            }
+        }
+        drop(sessions);
+        if candidate.height().is_multiple_of(SWEEP_BLOCKS) {
+            sweep(inner, &candidate);
+        }
         answers
     }
+}
+
+/// Whether a waiting batch can never run: it was numbered before this member had caught up with what its gateway sent in
+/// an earlier life, and that number is used. It must not count as under way, or the gateway would wait for ever.
+fn is_dead(inner: &Inner, tip: &Candidate, id: &Digest) -> bool {
+    let (world, time_ms) = (&tip.executed.world, tip.block.header.timestamp_ms);
+    inner.pool.get(id).is_some_and(|admitted| {
+        let one = std::slice::from_ref(&admitted.decoded);
+        hanse_execution::check_replay(world, time_ms, one).is_err()
+    })
 }
 
 /// An outcome and who waits for it; sent after the locks are gone.

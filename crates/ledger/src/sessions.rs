@@ -26,6 +26,9 @@ use crate::{
 /// Batches of an earlier run that may still be on their way when a member restarts.
 const SEQUENCE_GAP: u64 = 2 * SESSION_BATCHES_UNDER_WAY as u64;
 
+/// Who waits for which item of a batch.
+type Senders = Vec<(u32, oneshot::Sender<Outcome>)>;
+
 struct Waiting {
     space: String,
     item: SessionItem,
@@ -62,13 +65,18 @@ impl Sessions {
         self.under_way.remove(command);
     }
 
+    /// Ids of the batches formed and not committed.
+    pub(crate) fn under_way(&self) -> Vec<Digest> {
+        self.under_way.iter().copied().collect()
+    }
+
     pub(crate) fn stop(&mut self) {
         self.stopped = true;
         self.waiting.clear();
     }
 
     /// Takes the longest run of waiting actions of one space that fits a batch.
-    fn take(&mut self) -> Option<(String, Vec<SessionItem>, Vec<(u32, oneshot::Sender<Outcome>)>)> {
+    fn take(&mut self) -> Option<(String, Vec<SessionItem>, Senders)> {
         let space = self.waiting.front()?.space.clone();
         let (mut bytes, mut cost) = (0, 0);
         let (mut items, mut senders) = (Vec::new(), Vec::new());
@@ -168,21 +176,17 @@ impl Ledger {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "one private caller takes the three apart at once")]
-    fn form_batch(
-        &self,
-    ) -> Option<(Arc<Command>, Arc<Decoded>, Vec<(u32, oneshot::Sender<Outcome>)>)> {
+    fn form_batch(&self) -> Option<(Arc<Command>, Arc<Decoded>, Senders)> {
         let mut sessions = self.sessions.lock();
         if sessions.under_way.len() >= SESSION_BATCHES_UNDER_WAY || sessions.waiting.is_empty() {
             return None;
         }
         let gateway = self.gateway?;
+        // The newest number on the chain: this member may have formed batches before it had caught up with its own past.
+        let used = self.snapshot.read().world.sequence_high(&gateway.id());
         let sequence = match sessions.sequence {
-            Some(last) => last + 1,
-            None => {
-                let world = self.snapshot.read().world.clone();
-                world.sequence_high(&gateway.id()) + SEQUENCE_GAP
-            }
+            Some(last) => last.max(used) + 1,
+            None => used + SEQUENCE_GAP,
         };
         sessions.sequence = Some(sequence);
         let (space, items, senders) = sessions.take()?;
