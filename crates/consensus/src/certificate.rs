@@ -30,7 +30,9 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
 impl Forged {
     fn proposal(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        [self.epoch, self.view, self.parent_view].map(|field| varint(&mut out, field));
+        for field in [self.epoch, self.view, self.parent_view] {
+            varint(&mut out, field);
+        }
         out.extend(self.payload.0);
         out
     }

@@ -130,7 +130,7 @@ impl Sending {
             let event = match self.block.applied.get(self.action) {
                 Some(applied) if (self.change as usize) < applied.changes.len() => {
                     self.change += 1;
-                    wanted.then(|| ChangeEvent::new(&self.block, applied, self.change - 1))
+                    wanted.then(|| ChangeEvent::of(&self.block, applied, self.change - 1))
                 }
                 Some(_) => {
                     (self.action, self.change) = (self.action + 1, 0);

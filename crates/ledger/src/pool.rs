@@ -88,7 +88,7 @@ impl Pool {
     }
 
     /// Commands in fair order: one of each organisation in turn, starting after `first`.
-    pub(crate) fn fair<'a>(&'a self, first: usize) -> impl Iterator<Item = &'a Admitted> {
+    pub(crate) fn fair(&self, first: usize) -> impl Iterator<Item = &Admitted> {
         let mut queues: Vec<_> = self.queues.values().map(|q| q.iter()).collect();
         if !queues.is_empty() {
             let turn = first % queues.len();

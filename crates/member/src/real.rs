@@ -13,7 +13,7 @@ use hanse_store::{Counters, Report};
 
 use crate::{
     MemberConfig, MemberError,
-    assemble::{Assembled, assemble},
+    assemble::{Around, Assembled, assemble},
 };
 
 /// Threads of the member's runtime: one does the work, one keeps timers and sockets going while it does.
@@ -122,11 +122,9 @@ fn live(
         };
         let network = real_network(context.child("network"), network)
             .map_err(|e| Arc::new(MemberError::Network(e)))?;
-        let mut assembled = assemble(context.child("member"), config, network.channels, {
-            (MemberConfig::log(), Box::new(|app| app))
-        })
-        .await
-        .map_err(Arc::new)?;
+        let setup: (_, Around) = (MemberConfig::log(), Box::new(|app| app));
+        let assembling = assemble(context.child("member"), config, network.channels, setup);
+        let mut assembled = Box::pin(assembling).await.map_err(Arc::new)?;
         let ledger = assembled.ledger.clone();
         let ended = std::mem::replace(&mut assembled.ended, futures::future::pending().boxed());
         let closed = std::mem::replace(&mut assembled.closed, futures::future::pending().boxed());

@@ -130,7 +130,7 @@ fn defect_4a_2_sync_refuses_block_signed_by_one() {
                     let answer = (Bytes::from(value.clone())).encode();
                     let reply = [id, &[1], &answer[..]].concat();
                     sender.send(Recipients::One(from), Bytes::from(reply), true);
-                    drop(told.send(*digest));
+                    let _gone = told.send(*digest);
                 }
             }
         });

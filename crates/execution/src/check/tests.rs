@@ -79,7 +79,8 @@ fn defect_4a_11_wrong_parent_is_refused() {
 fn every_linked_field_is_checked() {
     let parent = genesis_block(&genesis()).header;
     let one = Digest([1; 32]);
-    let changes: [(&str, fn(&mut Header, Digest)); 10] = [
+    type Change = fn(&mut Header, Digest);
+    let changes: [(&str, Change); 10] = [
         ("version", |h, _| h.version = 2),
         ("protocol", |h, _| h.protocol = 9),
         ("chain_id", |h, d| h.chain_id = d),

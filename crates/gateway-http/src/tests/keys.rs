@@ -90,7 +90,7 @@ async fn a_range_is_cut_by_bytes_but_never_below_one_key() {
     put(&bench, "Yg==", "MQ==").await;
     let shown = bench.get("/v1/spaces/acme/kv").await.ok();
     assert_eq!((keys(&shown), &shown["more"]), (vec!["YQ=="], &true.into()));
-    assert!(SCAN_KEYS_MAX > 2);
+    const { assert!(SCAN_KEYS_MAX > 2) };
 }
 
 #[tokio::test]

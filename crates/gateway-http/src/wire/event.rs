@@ -157,7 +157,7 @@ pub(crate) struct LaggedEvent {
 
 impl ChangeEvent {
     /// The change at position `event` of `applied`.
-    pub(crate) fn new(committed: &Committed, applied: &Applied, event: u32) -> Option<EventShown> {
+    pub(crate) fn of(committed: &Committed, applied: &Applied, event: u32) -> Option<EventShown> {
         let change: &Change = applied.changes.get(event as usize)?;
         let (receipt, header) = (&applied.receipt, &committed.block.header);
         let subject = Subject::of(&change.key);

@@ -234,14 +234,14 @@ fn recorded_name(stage: &Stage, pack: &str) -> Result<String, Failure> {
     let hanse_proof::Claim::Image { items } = &verified.claim else {
         return Err(Failure::new(Exit::Internal, "the saved proof is not about an image"));
     };
-    let tags = items.iter().filter_map(|item| match item {
+    let mut tags = items.iter().filter_map(|item| match item {
         hanse_proof::StateProofItem::Value(entry) if entry.record.key.first() == Some(&7) => {
             hanse_types::decode::<hanse_types::Tag>(entry.value.as_deref()?).ok()
         }
         _ => None,
     });
     let tag = tags
-        .last()
+        .next_back()
         .ok_or_else(|| Failure::new(Exit::Internal, "the saved proof is not about a tag"))?;
     Ok(format!("{}:{}", tag.repo, tag.tag))
 }

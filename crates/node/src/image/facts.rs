@@ -137,10 +137,12 @@ impl Proven<'_> {
 
     /// Keys that are proven to be present.
     fn present(&self) -> Vec<&[u8]> {
-        let entry = |item| match item {
-            &StateProofItem::Value(ref entry) => Some(entry.record.key.as_slice()),
-            StateProofItem::Absence { .. } => None,
-        };
+        fn entry(item: &StateProofItem) -> Option<&[u8]> {
+            match item {
+                StateProofItem::Value(entry) => Some(entry.record.key.as_slice()),
+                StateProofItem::Absence { .. } => None,
+            }
+        }
         match self.0 {
             Claim::Image { items } => items.iter().filter_map(entry).collect(),
             Claim::State(item) => entry(item).into_iter().collect(),

@@ -1,4 +1,5 @@
 //! The binary as its users meet it.
+#![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod demo;
 mod local_network;

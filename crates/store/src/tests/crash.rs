@@ -192,6 +192,8 @@ fn a_member_that_is_killed_and_started_again_finds_its_log() {
             receiver.await.unwrap();
             task.abort();
             assert!(task.await.is_err());
+            // Tasks below it end in the next turn of the scheduler.
+            context.sleep(Duration::from_millis(10)).await;
         }
     });
 }

@@ -111,11 +111,11 @@ fn data_that_looks_like_a_batch_is_only_data() {
         crate::record::Record::Drop { partition: "plain" }.encode(&mut forged);
         crate::batch::seal(&mut forged, &[7; 16], 1 << 40, 1, &[0; 16]);
         let mut data = Vec::new();
-        for shift in 0..4096 {
+        for (shift, byte) in forged.iter().take(4096).enumerate() {
             if shift % 512 == 0 {
-                data.extend_from_slice(&vec![0; 61]);
+                data.extend_from_slice(&[0; 61]);
             }
-            data.push(forged[shift]);
+            data.push(*byte);
         }
         data.extend_from_slice(&forged);
         blob.write_at(0, data, WriteOptions::SYNC).await.unwrap();
