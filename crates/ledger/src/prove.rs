@@ -121,7 +121,7 @@ impl Ledger {
                 let place = self.inner.lock().places.get(&command).copied();
                 let (height, first) = place.ok_or(ProveError::NotFound)?;
                 let committed = self.block(height).ok_or(ProveError::NotFound)?;
-                let claim = receipt_claim(&committed, command, first + item)?;
+                let claim = receipt_claim(&committed, command, first.saturating_add(item))?;
                 self.finish(claim, height + 1).await
             }
             Ask::Event { height, index, event } => {

@@ -180,7 +180,7 @@ impl Ledger {
         let inner = self.inner.lock();
         let (height, index) = *inner.places.get(command)?;
         let committed = crate::query::recent(&inner.recent, height)?;
-        let applied = committed.applied.get((index + item) as usize)?;
+        let applied = committed.applied.get(index.saturating_add(item) as usize)?;
         (applied.receipt.command == *command).then(|| Outcome {
             receipt: applied.receipt.clone(),
             reply: applied.reply.clone(),

@@ -56,9 +56,10 @@ pub(super) const STAGES: &[Stage] = &[
         ]),
     },
     Stage {
+        // The demonstration runs a real registry, and the second verifier, as its users would.
         name: "test",
         minutes: 30,
-        needs: NONE,
+        needs: &[Need::Registry, Need::Skopeo, Need::PythonCryptography],
         work: Work::Program(&["cargo", "test", "--workspace", "--locked", "--no-fail-fast"]),
     },
     Stage {
