@@ -33,6 +33,7 @@ Examples:
         /// The space.
         space: String,
         /// The key.
+        #[arg(id = "kv_key", value_name = "KEY")]
         key: String,
         /// The value.
         #[arg(required_unless_present = "from")]
@@ -61,6 +62,7 @@ Examples:
         /// The space.
         space: String,
         /// The key, or the first of the range.
+        #[arg(id = "kv_key", value_name = "KEY")]
         key: String,
         /// First key that stays.
         #[arg(long, value_name = "KEY")]
