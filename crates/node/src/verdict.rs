@@ -317,14 +317,14 @@ fn served(facts: &Facts, observed: &Observed) -> Finding {
         Observed::Other { digest, earlier: Some(old) } => finding(
             Exit::Rollback,
             format!(
-                "the registry serves the older release seq {old} ({digest}), seq {seq} is current ({recorded})"
+                "what is served is the older release seq {old} ({digest}); seq {seq} is current ({recorded})"
             ),
             by_digest,
         ),
         Observed::Other { digest, earlier: None } => finding(
             Exit::Differs,
             format!(
-                "the registry serves {digest}, which was never recorded here; recorded is {recorded}"
+                "what is served is {digest}, which was never recorded here; recorded is {recorded}"
             ),
             by_digest,
         ),

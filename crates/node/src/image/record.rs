@@ -7,7 +7,7 @@ use hanse_image::{
     CheckOptions, Description, EngineName, Expected, ImageRef, Level, Purpose, PushOptions, Source,
     check, describe,
 };
-use hanse_types::{Action, ImageAction, ImageContent};
+use hanse_types::{Action, ImageAction, ImageContent, ReleaseState};
 
 use super::{
     Changing, Named, PlaceArgs,
@@ -87,9 +87,11 @@ pub(crate) async fn push(args: RecordArgs, home: &Home, out: Out) -> Result<Exit
             _ => failure,
         }
     })?;
+    let source = Arc::new(source);
+    let description = describe(&source).await.map_err(|e| unreadable(&e))?;
+    may_be_recorded(&args, &author, &to, &description.root.digest.to_string(), home).await?;
     let options = PushOptions { registry: args.place.registry(), progress: progress("pushing") };
-    let pushed =
-        hanse_image::push(&Arc::new(source), &to, &options).await.map_err(|e| unreadable(&e))?;
+    let pushed = hanse_image::push(&source, &to, &options).await.map_err(|e| unreadable(&e))?;
     let bytes = pushed.uploaded + pushed.reused;
     note(format_args!(
         "pushed {to}: {} sent, {} there already",
@@ -98,6 +100,46 @@ pub(crate) async fn push(args: RecordArgs, home: &Home, out: Out) -> Result<Exit
     ));
     let named = Named { name: to, ..named };
     finish(&args, &named, &pushed.description, Level::L3, bytes, &author, home, out).await
+}
+
+/// Asked before anything is sent: a tag that is moved in the registry without a record would be taken for an attack.
+async fn may_be_recorded(
+    args: &RecordArgs,
+    author: &Author,
+    to: &hanse_image::RegistryName,
+    digest: &str,
+    home: &Home,
+) -> Result<(), Failure> {
+    let trust = TrustRoot::find(&args.change.trust, home)?;
+    let asker = Asker { client: author.client.clone(), trust: &trust, home };
+    let (repo, tag) = (to.repository(), to.tag().unwrap_or("latest"));
+    let facts = asker.about(&repo, Subject::Tag(tag), AtLeast::default()).await?.facts;
+    if facts.namespace.is_none() && !args.claim {
+        return Err(unclaimed(&repo));
+    }
+    let Some((_, current)) = facts.release else { return Ok(()) };
+    let of_digest = asker.about(&repo, Subject::Digest(digest), AtLeast::default()).await?.facts;
+    if matches!(of_digest.digest_state, Some(ReleaseState::Revoked { .. })) {
+        return Err(change::refused("revoked"));
+    }
+    if current.content.root.digest == digest || args.rollback {
+        return Ok(());
+    }
+    if asker.earlier(&repo, tag, digest).await?.is_none() {
+        return Ok(());
+    }
+    // Mentioned before, but perhaps only as one platform of an index: only a root counts as released.
+    let (_, releases, _) = asker.releases(&repo, Some(tag)).await?;
+    if releases.iter().any(|(_, release)| release.content.root.digest == digest) {
+        return Err(change::refused("rollback"));
+    }
+    Ok(())
+}
+
+fn unclaimed(repo: &str) -> Failure {
+    let what = format!("nobody has claimed a namespace that covers {repo}");
+    let fix = format!("--claim claims {} for the signer's organisation", default_prefix(repo));
+    Failure::new(Exit::UnknownName, what).fix(fix)
 }
 
 /// `sign`: the record alone, of what the place holds.
@@ -197,12 +239,7 @@ async fn record(
         let facts = asker.about(repo, Subject::Tag(tag), least).await?.facts;
         if facts.namespace.is_none() && !claimed {
             if !args.claim {
-                let what = format!("nobody has claimed a namespace that covers {repo}");
-                let fix = format!(
-                    "--claim claims {} for the signer's organisation",
-                    default_prefix(repo)
-                );
-                return Err(Failure::new(Exit::UnknownName, what).fix(fix));
+                return Err(unclaimed(repo));
             }
             claim(author, default_prefix(repo)).await?;
             claimed = true;
@@ -220,10 +257,7 @@ async fn record(
         match outcome.refusal.as_deref() {
             None => return Ok(outcome),
             Some("conflict") => least.state = outcome.height,
-            Some("not_found") => {
-                let what = format!("nobody has claimed a namespace that covers {repo}");
-                return Err(Failure::new(Exit::UnknownName, what).fix("--claim claims it"));
-            }
+            Some("not_found") => return Err(unclaimed(repo)),
             Some("malformed") if args.rollback => {
                 let what =
                     "--rollback is given, but this content was never released under this tag";

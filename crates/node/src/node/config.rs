@@ -84,9 +84,12 @@ pub(crate) struct Log {
     pub(crate) format: LogFormat,
 }
 
+/// Our own words from `info` on; of the engine only what asks for attention.
+const LOG_LEVEL: &str = "warn,hanse=info,commonware_runtime=error";
+
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Text }
+        Self { level: LOG_LEVEL.to_owned(), format: LogFormat::Text }
     }
 }
 
