@@ -1,9 +1,12 @@
 //! Building a block when this member leads.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::future::BoxFuture;
-use hanse_execution::{Decoded, check_replay, execute};
+use hanse_execution::{Authored, Decoded, check_replay, execute};
 use hanse_types::{
     Block, Body, Command, Digest, Header, Place, Segment, TimeMs,
     limits::{BODY_ACTIONS_MAX, BODY_BYTES_MAX, BODY_WORK_MAX},
@@ -72,6 +75,7 @@ fn select(
 ) -> (Body, Vec<Arc<Decoded>>) {
     let mut segments: BTreeMap<String, (Vec<Command>, Vec<Arc<Decoded>>)> = BTreeMap::new();
     let (mut bytes, mut actions, mut work) = (0, 0, 0);
+    let mut taken = BTreeSet::new();
     for admitted in inner.pool.fair(turn) {
         let decoded = &admitted.decoded;
         let fits = bytes + decoded.size <= BODY_BYTES_MAX as usize
@@ -82,6 +86,11 @@ fn select(
         }
         let world = &parent.executed.world;
         if check_replay(world, time_ms, std::slice::from_ref(decoded)).is_err() {
+            continue;
+        }
+        // Two commands under one replay key are each good and together refuse the block: the later one has to wait, and
+        // is dead once the first is committed.
+        if !taken.insert(replay_key(decoded)) {
             continue;
         }
         bytes += decoded.size;
@@ -100,6 +109,14 @@ fn select(
         })
         .collect();
     (Body { segments }, all)
+}
+
+/// What two commands of one block must not share; as [`check_replay`] sees it.
+fn replay_key(decoded: &Decoded) -> (Digest, u64) {
+    match &decoded.authored {
+        Authored::Signed(signed) => (Authored::replay_key(signed), 0),
+        Authored::Session(batch) => (batch.payload.gateway.id(), batch.payload.sequence),
+    }
 }
 
 fn next_header(

@@ -249,3 +249,14 @@ fn stopping_tells_everyone_who_waits() {
     assert!(matches!(watch.next().now_or_never(), Some(Ok(None))));
     assert_eq!(solo.ledger.submit(solo.signed(2, put(1))).err(), Some(SubmitError::NotReady));
 }
+
+#[test]
+fn two_commands_under_one_replay_key_never_share_a_block() {
+    let (mut one, two) = (Solo::new(), Solo::new());
+    one.ledger.submit(one.signed(1, put(1))).expect("taken");
+    one.ledger.submit(one.signed(1, put(2))).expect("taken");
+    let block = one.build();
+    assert_eq!(block.body.commands().count(), 1);
+    let verdict = two.ledger.admit(&block, block.header.digest(), one.now_ms);
+    assert_eq!(verdict, Admission::Valid, "together they would be refused by everyone");
+}
