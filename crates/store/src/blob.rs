@@ -102,17 +102,7 @@ impl<E: Storage> Blob for LogBlob<E> {
         if data.is_empty() {
             return Ok(());
         }
-        let step = self.shared.config.record_bytes();
-        let mut at = offset;
-        let records: Vec<_> = data
-            .chunks(step)
-            .map(|data| {
-                let record = Record::Write { id: self.id, offset: at, data };
-                at += data.len() as u64;
-                record
-            })
-            .collect();
-        self.shared.append(&records).await?;
+        self.shared.write(self.id, offset, data).await?;
         if options.contains(WriteOptions::SYNC) {
             self.sync().await?;
         }

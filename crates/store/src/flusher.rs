@@ -94,6 +94,7 @@ async fn flush<E: Storage>(shared: &Shared<E>, tail: &mut Tail<E::Blob>) -> Resu
             let batch = state.pending.pop_front();
             if let Some(batch) = &batch {
                 state.pending_bytes -= batch.bytes.len() - batch::HEADER;
+                state.last_batch = batch.bytes.len();
             }
             batch
         }) else {

@@ -1,7 +1,7 @@
 //! The contents of one blob: in memory, or a file under a layer of changes not yet copied to it.
 
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 /// A piece of a read.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +13,53 @@ pub(crate) enum Piece {
         offset: u64,
         len: usize,
     },
+}
+
+/// Bytes compared at once: a changed run starts and ends at such steps, and has a record of its own (of 21 bytes and the
+/// data).
+const STEP: usize = 32;
+
+/// What a write changes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// New length of the blob in bytes, if the write makes it longer; growth is zeros.
+    pub(crate) grown: Option<u64>,
+    /// Ranges of the written data that differ from what is there (after growing), ascending. Never empty.
+    pub(crate) runs: Vec<Range<usize>>,
+}
+
+impl Changes {
+    /// All of `len` bytes.
+    pub(crate) fn all(len: usize) -> Self {
+        Self { grown: None, runs: vec![0..len] }
+    }
+}
+
+/// Adds the runs of `new[at..at + old.len()]` that differ from `old`.
+fn differing(old: &[u8], new: &[u8], at: usize, runs: &mut Vec<Range<usize>>) {
+    let new = &new[at..at + old.len()];
+    for (i, (old, new)) in old.chunks(STEP).zip(new.chunks(STEP)).enumerate() {
+        if old != new {
+            extend(runs, at + i * STEP..at + i * STEP + new.len());
+        }
+    }
+}
+
+/// Adds the runs of `new[within]` that are not zero.
+fn nonzero(new: &[u8], within: Range<usize>, runs: &mut Vec<Range<usize>>) {
+    let at = within.start;
+    for (i, new) in new[within].chunks(STEP).enumerate() {
+        if *new != [0; STEP][..new.len()] {
+            extend(runs, at + i * STEP..at + i * STEP + new.len());
+        }
+    }
+}
+
+fn extend(runs: &mut Vec<Range<usize>>, run: Range<usize>) {
+    match runs.last_mut() {
+        Some(last) if run.start <= last.end => last.end = run.end,
+        _ => runs.push(run),
+    }
 }
 
 /// Changes over what is below: data, and a length under which the rest shows through.
@@ -195,6 +242,47 @@ impl Image {
             }
         }
         out
+    }
+
+    /// What writing `data` at `offset` changes. Bytes that only the file holds count as different.
+    pub(crate) fn changes(&self, offset: u64, data: &[u8]) -> Changes {
+        let end = offset + data.len() as u64;
+        let within = self.len().clamp(offset, end) - offset;
+        let within = within as usize;
+        let mut runs = Vec::new();
+        match self {
+            Self::Memory(bytes) => {
+                let start = (offset as usize).min(bytes.len());
+                differing(&bytes[start..start + within], data, 0, &mut runs);
+            }
+            Self::Spilled(_) => {
+                let mut at = 0;
+                for piece in self.pieces(offset, within) {
+                    match piece {
+                        Piece::Data(old) => {
+                            differing(&old, data, at, &mut runs);
+                            at += old.len();
+                        }
+                        Piece::Zeros(len) => {
+                            nonzero(data, at..at + len, &mut runs);
+                            at += len;
+                        }
+                        Piece::Base { len, .. } => {
+                            extend(&mut runs, at..at + len);
+                            at += len;
+                        }
+                    }
+                }
+            }
+        }
+        nonzero(data, within..data.len(), &mut runs);
+        // The record that ends the data also sets the length.
+        let reached = runs.last().map_or(0, |run| offset + run.end as u64);
+        let grown = (end > self.len() && reached < end).then_some(end);
+        if runs.is_empty() {
+            runs.push(0..data.len().min(1));
+        }
+        Changes { grown, runs }
     }
 
     /// Puts the changes so far aside for a checkpoint and says whether the file needs them.

@@ -3,6 +3,7 @@
 use crate::{
     batch::HEADER,
     config::{Config, PENDING_BYTES},
+    image::Changes,
     record::Record,
     root::Start,
     segments::Segments,
@@ -73,6 +74,9 @@ impl Exported {
     }
 }
 
+/// Bytes by which the room for a batch is measured out.
+const BATCH_STEP: usize = 16 * 1024;
+
 /// Records that will become one batch.
 pub(crate) struct Pending {
     /// Room for the header, then the payload.
@@ -91,6 +95,8 @@ pub(crate) struct State<B> {
     pub(crate) table: Table,
     pub(crate) pending: VecDeque<Pending>,
     pub(crate) pending_bytes: usize,
+    /// Bytes of the batch written last.
+    pub(crate) last_batch: usize,
     /// Number of the last record appended.
     pub(crate) appended: u64,
     /// Number of the last record flushed.
@@ -131,6 +137,7 @@ impl<B> State<B> {
             table,
             pending: VecDeque::new(),
             pending_bytes: 0,
+            last_batch: 0,
             appended: 0,
             durable: 0,
             wanted: 0,
@@ -177,7 +184,9 @@ impl<B> State<B> {
 
     /// Begins a new batch.
     pub(crate) fn seal(&mut self, starts: bool) {
-        let bytes = vec![0; HEADER];
+        // As long as the last one: growing step by step would copy it several times.
+        let mut bytes = Vec::with_capacity(self.last_batch.next_multiple_of(BATCH_STEP));
+        bytes.resize(HEADER, 0);
         self.pending.push_back(Pending { bytes, records: 0, last: self.appended, starts });
     }
 
@@ -268,7 +277,7 @@ impl<E: Storage> Shared<E> {
 
     /// Appends records under one lock, then lets a writer wait while too much is pending.
     pub(crate) async fn append(&self, records: &[Record<'_>]) -> Result<u64, Error> {
-        let (number, first, crowded) = self
+        let appended = self
             .on(|state| {
                 let first = state.pending.is_empty();
                 let mut number = state.appended;
@@ -278,6 +287,37 @@ impl<E: Storage> Shared<E> {
                 Ok::<_, Error>((number, first, state.pending_bytes > PENDING_BYTES))
             })
             .await??;
+        self.paced(appended).await
+    }
+
+    /// Changes a blob's bytes. Journals rewrite whole pages for a record of a hundred bytes: only what differs from the
+    /// image is recorded. At least one record is, so that a sync after a write always has something to wait for.
+    pub(crate) async fn write(&self, id: u64, offset: u64, data: &[u8]) -> Result<u64, Error> {
+        let appended = self
+            .on(|state| {
+                let first = state.pending.is_empty();
+                let image = state.table.get(id).map(|entry| &entry.image);
+                let changes = image
+                    .map_or_else(|| Changes::all(data.len()), |image| image.changes(offset, data));
+                if let Some(len) = changes.grown {
+                    state.append(&self.config, &Record::Resize { id, len })?;
+                }
+                for run in changes.runs {
+                    let mut at = offset + run.start as u64;
+                    for data in data[run].chunks(self.config.record_bytes()) {
+                        state.append(&self.config, &Record::Write { id, offset: at, data })?;
+                        at += data.len() as u64;
+                    }
+                }
+                let crowded = state.pending_bytes > PENDING_BYTES;
+                Ok::<_, Error>((state.appended, first, crowded))
+            })
+            .await??;
+        self.paced(appended).await
+    }
+
+    async fn paced(&self, appended: (u64, bool, bool)) -> Result<u64, Error> {
+        let (number, first, crowded) = appended;
         if crowded {
             self.flushed(number).await?;
         } else if first {
