@@ -41,7 +41,7 @@ fn outcome(applied: &[Applied]) -> Digest {
     let mut bytes = Vec::new();
     for one in applied {
         bytes.extend(encode(&one.receipt));
-        bytes.extend(encode(&one.actor));
+        bytes.extend(encode(&*one.actor));
         for change in &one.changes {
             bytes.extend(encode(&change.event));
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use hanse_member::{
     LogConfig,
-    simulated::{Application, Certified, Verdict},
+    simulated::{Application, Certified, Pace, Verdict},
 };
 use hanse_types::{Block, Digest, Height, Place, TimeMs};
 
@@ -80,8 +80,8 @@ impl Application for Loses {
         self.app.knows(digest)
     }
 
-    fn work(&self, parent: Digest) -> BoxFuture<'static, ()> {
-        self.app.work(parent)
+    fn work(&self, parent: Digest, pace: Pace) -> BoxFuture<'static, ()> {
+        self.app.work(parent, pace)
     }
 
     fn build(&self, place: Place, parent: Digest, now_ms: TimeMs) -> Option<Arc<Block>> {

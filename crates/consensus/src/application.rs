@@ -8,7 +8,7 @@ use hanse_types::{Block, Digest, Height, Place, TimeMs};
 /// Implemented once (in `member`, over the ledger).
 ///
 /// # Expected flow
-/// 1. When this member leads, the engine waits for [`Application::work`] or the heartbeat, then calls [`Application::build`] on a known parent.
+/// 1. When this member leads, the engine waits for [`Application::work`] (a while longer at the slower paces) or the heartbeat, then calls [`Application::build`] on a known parent.
 /// 2. Every member calls [`Application::admit`] for each proposal, parents first, possibly for competing blocks of one height.
 /// 3. Each height ends in exactly one [`Application::commit`], in order, with no gap; after a restart heights may come again from 1.
 ///
@@ -24,8 +24,8 @@ pub trait Application: Send + Sync + 'static {
     /// Whether `digest` is the committed tip or an executed candidate, so that children of it can be built and admitted.
     fn knows(&self, digest: &Digest) -> bool;
 
-    /// Resolves when a block on `parent` is worth proposing now: commands wait, or a proof waits to settle.
-    fn work(&self, parent: Digest) -> BoxFuture<'static, ()>;
+    /// Resolves when a block on `parent` is worth proposing, at the given pace.
+    fn work(&self, parent: Digest, pace: Pace) -> BoxFuture<'static, ()>;
 
     /// Builds a block on the known `parent`; `None` when `parent` is not known or was abandoned.
     /// The built block counts as admitted (it is executed as a candidate).
@@ -42,6 +42,18 @@ pub trait Application: Send + Sync + 'static {
 
     /// A message another member sent with [`Gossip::send`]. `from` is its consensus key, authenticated by the connection.
     fn gossip(&self, from: [u8; 32], bytes: bytes::Bytes);
+}
+
+/// How soon a block is worth proposing. Under load blocks cost the members more than commands do, so that a leader lets
+/// what is under way come in; it never waits long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// As much waits as can be expected: propose at once.
+    Now,
+    /// Commands wait, and more may be about to come: propose within some milliseconds.
+    Soon,
+    /// Nothing waits but proofs that settle with an empty block: the next command need not wait for the end of one.
+    Settling,
 }
 
 /// What a member thinks of a proposal.

@@ -1,7 +1,10 @@
 //! Answers the engine's two questions, "what do you propose?" and "is this valid?", from the application.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -19,7 +22,7 @@ use futures::{
 use hanse_types::Place;
 
 use crate::{
-    EngineBlock, Verdict,
+    EngineBlock, Gossip, Pace, Recipients, Verdict,
     config::raw,
     engine::{Context, Mailbox, PublicKey, Runtime, Scheme, now_ms},
     spine::{Spine, Standing},
@@ -30,6 +33,15 @@ const WALK: usize = 16;
 /// How long marshal may make no progress before another stretch of ancestors is fetched here all the same.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long an empty block that only settles proofs waits for commands to join it: about the time a client needs to send
+/// its next command, several times over.
+const LINGER: Duration = Duration::from_millis(10);
+
+/// How long a leader waits for more commands when fewer wait than the block before carried, or that one is not committed yet.
+const COMPANY: Duration = Duration::from_millis(3);
+/// How often a member that just started looks whether the others are connected.
+const CONNECTING: Duration = Duration::from_millis(20);
+
 #[derive(Clone)]
 pub(crate) struct Bridge {
     pub(crate) spine: Arc<Spine>,
@@ -37,6 +49,31 @@ pub(crate) struct Bridge {
     pub(crate) heartbeat: Duration,
     /// The committee without this member; none in a committee of one.
     pub(crate) others: Option<NonEmptyVec<PublicKey>>,
+    pub(crate) company: Arc<Company>,
+}
+
+/// Whether a quorum was connected since this process began. A proposal made before reaches nobody, is made once, and costs
+/// everybody a leader time-out: after a restart of all members that was the first thing that happened.
+pub(crate) struct Company {
+    pub(crate) gossip: Gossip,
+    /// Other members that make a quorum with this one.
+    pub(crate) need: usize,
+    pub(crate) seen: AtomicBool,
+}
+
+impl Company {
+    /// Waits until enough members are connected, this one time.
+    async fn wait<E: Runtime>(&self, runtime: &E) {
+        while !self.seen.load(Ordering::Relaxed) {
+            // An empty message is nothing to its receivers; the network tells how many it was for.
+            let connected = self.gossip.send(Recipients::All, bytes::Bytes::new()).unwrap_or(0);
+            if connected >= self.need {
+                self.seen.store(true, Ordering::Relaxed);
+                return;
+            }
+            runtime.sleep(CONNECTING).await;
+        }
+    }
 }
 
 impl<E: Runtime> EngineApplication<E> for Bridge {
@@ -56,10 +93,9 @@ impl<E: Runtime> EngineApplication<E> for Bridge {
         if !self.admit_with_ancestors(&runtime, parent.inner().clone(), ancestry).await {
             return None;
         }
+        self.company.wait(&runtime).await;
         let digest = hanse_types::Digest(parent.digest().0);
-        let work = self.spine.app.work(digest);
-        let heartbeat = Box::pin(runtime.sleep(self.heartbeat));
-        drop(select(work, heartbeat).await);
+        self.await_work(&runtime, digest).await;
         let place = Place {
             epoch: context.epoch().get(),
             view: context.round.view().get(),
@@ -88,6 +124,21 @@ impl<E: Runtime> EngineApplication<E> for Bridge {
 }
 
 impl Bridge {
+    /// Waits until a block on `parent` is worth proposing, at most a heartbeat.
+    async fn await_work<E: Runtime>(&self, runtime: &E, parent: hanse_types::Digest) {
+        let app = &self.spine.app;
+        let at = |pace, linger| {
+            let work = app.work(parent, pace);
+            Box::pin(async move {
+                work.await;
+                runtime.sleep(linger).await;
+            })
+        };
+        let paced = select(at(Pace::Soon, COMPANY), at(Pace::Settling, LINGER));
+        let waiting = select(paced, Box::pin(runtime.sleep(self.heartbeat)));
+        drop(select(app.work(parent, Pace::Now), waiting).await);
+    }
+
     /// Executes `block`, its unknown ancestors first. Pending until there is an answer that lasts.
     fn admit_with_ancestors<'a, E: Runtime>(
         &'a self,

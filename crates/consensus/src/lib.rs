@@ -19,7 +19,7 @@ mod spine;
 mod start;
 mod watch;
 
-pub use application::{Application, Certified, Verdict};
+pub use application::{Application, Certified, Pace, Verdict};
 pub use config::{Config, ConfigError, ConsensusKey, NAMESPACE, Sizes, namespace};
 pub use engine::Runtime;
 pub use engine_block::{BLOCK_BYTES_MAX, EngineBlock};

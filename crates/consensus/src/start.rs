@@ -1,6 +1,9 @@
 //! Puts the engine's parts together, once for every runtime and network.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use commonware_broadcast::buffered;
 use commonware_consensus::{
@@ -16,7 +19,7 @@ use futures::future::{BoxFuture, select_all};
 use crate::{
     Application, Channels, Config, ConfigError, EngineBlock, Gossip, Handle, Links,
     archive as history,
-    bridge::Bridge,
+    bridge::{Bridge, Company},
     committer::{self, Report},
     engine::{Mailbox, PublicKey, Runtime, Scheme, now_ms},
     gossip,
@@ -110,7 +113,14 @@ where
     });
     let marshalling = actor.start(committer::Deliveries(reports.clone()), buffer, resolver);
 
-    let attach = (&config, &participants, &spine, &marshal);
+    let (sender, receiver) = network.gossip;
+    let gossip = Gossip::new(sender);
+    let company = Company {
+        gossip: gossip.clone(),
+        need: config.committee.quorum().saturating_sub(1),
+        seen: AtomicBool::new(false),
+    };
+    let attach = (&config, &participants, &spine, &marshal, company);
     let (watch, observer) = attached(&context, attach, epocher, reports);
     let automaton = observer.inner.clone();
     let engine = simplex::Engine::new(
@@ -127,9 +137,8 @@ where
     );
     let voting = engine.start(network.votes, network.certificates, network.resolver);
 
-    let (sender, receiver) = network.gossip;
     let receiving = context.child("gossip").spawn(move |_| gossip::receive(receiver, application));
-    let handle = Handle { marshal, spine, watch, gossip: Gossip::new(sender) };
+    let handle = Handle { marshal, spine, watch, gossip };
     let ended = first_to_end([
         ("broadcast", broadcast),
         ("committer", committing),
@@ -140,12 +149,13 @@ where
     Ok(Started { handle, ended })
 }
 
+type Attached<'a> = (&'a Config, &'a Set<PublicKey>, &'a Arc<Spine>, &'a Mailbox, Company);
 type Automaton<E> = Deferred<E, Scheme, Bridge, EngineBlock, FixedEpocher>;
 
 /// What the engine asks (behind the observer) and what watches it being asked.
 fn attached<E: Runtime>(
     context: &E,
-    (config, participants, spine, marshal): (&Config, &Set<PublicKey>, &Arc<Spine>, &Mailbox),
+    (config, participants, spine, marshal, company): Attached<'_>,
     epocher: FixedEpocher,
     reports: mpsc::UnboundedSender<Report>,
 ) -> (Arc<Watch>, Observer<Automaton<E>>) {
@@ -156,6 +166,7 @@ fn attached<E: Runtime>(
         marshal: marshal.clone(),
         heartbeat: Duration::from_millis(config.params.heartbeat_ms.into()),
         others: NonEmptyVec::try_from(others).ok(),
+        company: Arc::new(company),
     };
     let automaton = Deferred::new(context.child("automaton"), bridge, marshal.clone(), epocher);
     let watch = Arc::new(Watch::new(config.committee.epoch, participants));

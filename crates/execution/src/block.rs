@@ -1,15 +1,15 @@
 //! One block: every action in order, each to a receipt.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use hanse_crypto::merkle;
 use hanse_types::{
-    Action, Actor, Digest, Event, EventKind, Height, Receipt, Record, Refusal, Revision, Status,
-    TimeMs,
+    Action, Actor, Digest, Event, EventKind, Height, Receipt, Refusal, Revision, Status, TimeMs,
 };
 
 use crate::{
-    Authored, Decoded, Entry, Key, World, access::Sender, image, kv, organisation, space, world::At,
+    Authored, Decoded, Dirty, Entry, Key, World, access::Sender, image, kv, organisation, space,
+    world::At,
 };
 
 /// What an action may know about its block.
@@ -61,7 +61,7 @@ pub struct Applied {
     /// What the ledger vouches for.
     pub receipt: Receipt,
     /// Who asked.
-    pub actor: Actor,
+    pub actor: Arc<Actor>,
     /// What changed.
     pub changes: Vec<Change>,
     /// What the door may answer.
@@ -76,7 +76,7 @@ pub struct Executed {
     /// Actions in order; shared, so that those who keep the outcome need not keep the world.
     pub applied: Arc<Vec<Applied>>,
     /// Leaves of the authenticated map this block changed.
-    pub dirty: BTreeSet<Key>,
+    pub dirty: Dirty,
     /// Root over receipts, for the next header.
     pub receipt_root: Digest,
     /// Root over events, for the next header.
@@ -102,7 +102,7 @@ pub fn execute(parent: &World, context: &BlockContext, commands: &[Arc<Decoded>]
     let mut run = Run {
         world: parent.clone(),
         context: *context,
-        dirty: BTreeSet::new(),
+        dirty: Dirty::default(),
         applied: Vec::new(),
     };
     run.world.forget_expired(context.time_ms);
@@ -120,7 +120,7 @@ pub fn execute(parent: &World, context: &BlockContext, commands: &[Arc<Decoded>]
 struct Run {
     world: World,
     context: BlockContext,
-    dirty: BTreeSet<Key>,
+    dirty: Dirty,
     applied: Vec<Applied>,
 }
 
@@ -139,9 +139,19 @@ impl Run {
             .as_ref()
             .map_err(|r| *r)
             .and_then(|sender| space::writable(&self.world, &command.space, sender));
+        let mut last: Option<(Arc<Actor>, Digest)> = None;
         for (item, (identity, action)) in command.authored.actions().enumerate() {
             let found = sender.as_ref().map_err(|r| *r);
-            let actor = Sender::actor(found, command, identity);
+            // Within a batch only the identity differs, and often not even that.
+            let actor = match last.take() {
+                Some(known) if known.0.identity == identity => known,
+                _ => {
+                    let actor = Sender::actor(found, command, identity);
+                    let digest = actor.digest();
+                    (Arc::new(actor), digest)
+                }
+            };
+            last = Some(actor.clone());
             let plan = match (found, &writable) {
                 (Ok(sender), Ok(())) => self.plan(sender, action),
                 (Err(refusal), _) => Err(refusal),
@@ -162,11 +172,16 @@ impl Run {
         }
     }
 
-    fn apply(&mut self, command: &Decoded, item: u32, actor: Actor, plan: Result<Plan, Refusal>) {
+    fn apply(
+        &mut self,
+        command: &Decoded,
+        item: u32,
+        (actor, actor_digest): (Arc<Actor>, Digest),
+        plan: Result<Plan, Refusal>,
+    ) {
         let index = self.applied.len() as u32;
         let space = command.space.as_str();
         let before = self.world.revision(space);
-        let actor_digest = actor.digest();
         let (status, changes, reply) = match plan {
             Err(refusal) => (Status::Refused(refusal), Vec::new(), Reply::None),
             Ok(plan) => {
@@ -201,10 +216,8 @@ impl Run {
         for op in ops {
             let (key, entry, before) = match op {
                 Op::Put(key, value) => {
-                    let before = self.world.get(&key).cloned();
-                    self.world.put(key.clone(), value, at, &mut self.dirty);
-                    let entry = self.world.get(&key).cloned();
-                    (key, entry, before)
+                    let (before, entry) = self.world.put(&key, value, at, &mut self.dirty);
+                    (key, Some(entry), before)
                 }
                 Op::Delete(key) => {
                     let Some(before) = self.world.remove(&key, &mut self.dirty) else {
@@ -213,7 +226,7 @@ impl Run {
                     (key, None, Some(before))
                 }
             };
-            let event = event(space, at, actor, &key, entry.as_deref(), before.as_deref());
+            let event = event(space, at, actor, entry.as_deref(), before.as_deref());
             changes.push(Change { key, entry, before, event });
         }
         changes
@@ -224,16 +237,16 @@ fn event(
     space: &str,
     at: At,
     actor: Digest,
-    key: &Key,
     entry: Option<&Entry>,
     before: Option<&Entry>,
 ) -> Event {
+    let slot = entry.or(before).map(|e| e.slot);
     let prev: Revision = before.map_or(0, |b| b.mod_revision);
     Event {
         space: space.to_owned(),
         revision: at.revision,
         kind: if entry.is_some() { EventKind::Put } else { EventKind::Delete },
-        key_hash: Record::slot(key),
+        key_hash: slot.expect("a change has a state before or after it"),
         value_hash: entry.map_or(Digest([0; 32]), |e| e.value_hash),
         actor,
         prev_mod_revision: prev,

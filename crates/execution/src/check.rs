@@ -122,16 +122,18 @@ fn check_settlement(header: &Header, lineage: &Lineage<'_>) -> Result<(), CheckE
     Ok(())
 }
 
-/// Checks form and limits of a body and reads its commands; `known` returns what is already read and verified by id.
+/// Checks form and limits of a body and reads its commands; `known` is asked once, with the ids of all commands in order,
+/// and returns for each what is already read.
 ///
 /// # Errors
 /// [`CheckError`] naming the first thing that is wrong. The body root is compared first.
 pub fn check_body(
     block: &Block,
-    known: impl Fn(&Digest) -> Option<Arc<Decoded>>,
+    known: impl FnOnce(&[Digest]) -> Vec<Option<Arc<Decoded>>>,
 ) -> Result<Vec<Arc<Decoded>>, CheckError> {
     let body = &block.body;
-    if body.root() != block.header.body_root {
+    let ids: Vec<Digest> = body.commands().map(hanse_types::Command::id).collect();
+    if body.root_of(&ids) != block.header.body_root {
         return Err(CheckError::Root("body_root"));
     }
     let ordered = body.segments.windows(2).all(|pair| pair[0].space < pair[1].space);
@@ -142,7 +144,7 @@ pub fn check_body(
     if size > BODY_BYTES_MAX as usize {
         return Err(CheckError::Limit("bytes"));
     }
-    let decoded = read_commands(body, known)?;
+    let decoded = read_commands(body, &ids, known(&ids))?;
     if decoded.iter().map(|d| d.actions()).sum::<usize>() > BODY_ACTIONS_MAX as usize {
         return Err(CheckError::Limit("actions"));
     }
@@ -158,15 +160,17 @@ pub fn check_body(
 
 fn read_commands(
     body: &Body,
-    known: impl Fn(&Digest) -> Option<Arc<Decoded>>,
+    ids: &[Digest],
+    known: Vec<Option<Arc<Decoded>>>,
 ) -> Result<Vec<Arc<Decoded>>, CheckError> {
-    let mut decoded = Vec::new();
+    let mut decoded = Vec::with_capacity(ids.len());
+    let mut known = known.into_iter();
     for segment in &body.segments {
         for command in &segment.commands {
-            let read = match known(&command.id()) {
+            let read = match known.next().flatten() {
                 Some(read) => read,
                 None => Arc::new(
-                    Decoded::read(command)
+                    Decoded::read_as(command, ids[decoded.len()])
                         .map_err(|source| CheckError::Command { index: decoded.len(), source })?,
                 ),
             };

@@ -54,6 +54,11 @@ impl Decoded {
     /// # Errors
     /// [`DecodeRefusal`], see its variants.
     pub fn read(command: &Command) -> Result<Self, DecodeRefusal> {
+        Self::read_as(command, command.id())
+    }
+
+    /// [`Decoded::read`] of a command whose id is known.
+    pub(crate) fn read_as(command: &Command, id: Digest) -> Result<Self, DecodeRefusal> {
         if command.size() > COMMAND_BYTES_MAX as usize {
             return Err(DecodeRefusal::Large);
         }
@@ -72,7 +77,7 @@ impl Decoded {
             return Err(DecodeRefusal::Kind);
         };
         let work = authored.actions().map(|(_, action)| work(action)).sum();
-        Ok(Self { id: command.id(), size: command.size(), work, space, authored })
+        Ok(Self { id, size: command.size(), work, space, authored })
     }
 
     /// Number of actions.

@@ -1,14 +1,12 @@
 //! Height 0: what the founders agreed on, as state and as a block.
 
-use std::collections::BTreeSet;
-
 use hanse_crypto::merkle;
 use hanse_types::{
     Account, AccountState, Block, Body, Digest, Gateway, Genesis, Header, Organisation, Place,
     Role, Space, StateKey, encode,
 };
 
-use crate::{Key, World, world::At};
+use crate::{Dirty, Key, World, world::At};
 
 /// The block at height 0. Its state root is carried by a later header, as every block's.
 pub fn genesis_block(genesis: &Genesis) -> Block {
@@ -37,12 +35,12 @@ pub fn genesis_block(genesis: &Genesis) -> Block {
 }
 
 /// The state at height 0 and the leaves it consists of: each founder with its admin account, gateways, and a space of its name.
-pub fn genesis_world(genesis: &Genesis) -> (World, BTreeSet<Key>) {
+pub fn genesis_world(genesis: &Genesis) -> (World, Dirty) {
     let mut world = World::default();
-    let mut dirty = BTreeSet::new();
+    let mut dirty = Dirty::default();
     let mut put = |key: StateKey<'_>, value: Vec<u8>| {
         let at = At { revision: 1, height: 0, index: 0 };
-        world.put(Key::from(key.encode()), value.into(), at, &mut dirty);
+        world.put(&Key::from(key.encode()), value.into(), at, &mut dirty);
     };
     put(StateKey::First, Vec::new());
     for founder in &genesis.organisations {

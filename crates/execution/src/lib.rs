@@ -7,7 +7,7 @@
 mod testkit;
 
 mod world;
-pub use world::{Entry, Key, World};
+pub use world::{Dirty, Entry, Key, World};
 
 mod decode;
 pub use decode::{Authored, DecodeRefusal, Decoded};

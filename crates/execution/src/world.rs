@@ -3,9 +3,9 @@
 //! The maps are persistent (structure shared between versions), so a candidate block's world is a cheap copy of its
 //! parent's and competing candidates never disturb each other (docs/adr/0005).
 
-use std::{collections::BTreeSet, ops::Bound, sync::Arc};
+use std::{ops::Bound, sync::Arc};
 
-use hanse_types::{Digest, Height, Record, Revision, StateKey, TimeMs, decode};
+use hanse_types::{Digest, Height, Record, RecordRef, Revision, StateKey, TimeMs, decode};
 use imbl::OrdMap;
 
 mod replay;
@@ -31,6 +31,60 @@ pub struct Entry {
     pub value: Arc<[u8]>,
     /// [`Record::value_hash`] of them.
     pub value_hash: Digest,
+    /// [`Record::slot`] of the key.
+    pub slot: Digest,
+    /// [`Record::next`]: the next greater key present; empty after the last.
+    pub next: Key,
+}
+
+impl Entry {
+    /// The authenticated leaf of this entry, which stands at `key`.
+    fn leaf<'a>(&'a self, key: &'a [u8]) -> RecordRef<'a> {
+        RecordRef {
+            key,
+            next: &self.next,
+            create_revision: self.create_revision,
+            mod_revision: self.mod_revision,
+            version: self.version,
+            lease: 0,
+            seal: 0,
+            height: self.height,
+            index: self.index,
+            value_hash: self.value_hash,
+        }
+    }
+}
+
+/// Leaves of the authenticated map that changed, in the order of the changes: slot, key, and what stands there then.
+#[derive(Clone, Debug, Default)]
+pub struct Dirty(Vec<(Digest, Key, Option<Arc<Entry>>)>);
+
+impl Dirty {
+    /// True when nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds what `other` marks.
+    pub fn extend(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
+    fn mark(&mut self, slot: Digest, key: Key, entry: Option<Arc<Entry>>) {
+        self.0.push((slot, key, entry));
+    }
+
+    /// What the authenticated map must take in, sorted by slot, each once: the last change counts.
+    pub fn writes(self) -> Vec<(Digest, Option<Digest>)> {
+        let mut leaves = self.0;
+        // Stable, so that the changes of one leaf stay in order.
+        leaves.sort_by_key(|(slot, ..)| *slot);
+        leaves
+            .chunk_by(|a, b| a.0 == b.0)
+            .filter_map(|changes| changes.last())
+            .map(|(slot, key, entry)| (*slot, entry.as_ref().map(|e| e.leaf(key).digest())))
+            .collect()
+    }
 }
 
 /// One version of the whole state. Cloning is cheap; versions share structure.
@@ -109,63 +163,66 @@ impl World {
 
     /// The authenticated leaf of `key` in this version.
     pub fn record(&self, key: &[u8]) -> Option<Record> {
-        let entry = self.get(key)?;
-        Some(Record {
-            key: key.to_vec(),
-            next: self.after(key).map(|(k, _)| k.to_vec()).unwrap_or_default(),
-            create_revision: entry.create_revision,
-            mod_revision: entry.mod_revision,
-            version: entry.version,
-            lease: 0,
-            seal: 0,
-            height: entry.height,
-            index: entry.index,
-            value_hash: entry.value_hash,
-        })
+        self.get(key).map(|entry| entry.leaf(key).to_record())
     }
 
-    /// What the authenticated map must take in for the keys in `dirty`, sorted by slot.
-    pub fn writes(&self, dirty: &BTreeSet<Key>) -> Vec<(Digest, Option<Digest>)> {
-        let mut writes: Vec<_> = dirty
-            .iter()
-            .map(|key| (Record::slot(key), self.record(key).map(|record| record.digest())))
-            .collect();
-        writes.sort_unstable();
-        writes
-    }
-
-    /// Stores `value` at `key` and marks the leaves this changes.
-    pub(crate) fn put(&mut self, key: Key, value: Arc<[u8]>, at: At, dirty: &mut BTreeSet<Key>) {
-        let (create_revision, version) = match self.table.get(&key) {
-            Some(old) => (old.create_revision, old.version + 1),
-            None => {
-                if let Some((before, _)) = self.before(&key) {
-                    dirty.insert(before.clone());
-                }
-                (at.revision, 1)
-            }
+    /// Stores `value` at `key`, marks the leaves this changes, and returns what stood there and what stands there now.
+    pub(crate) fn put(
+        &mut self,
+        key: &Key,
+        value: Arc<[u8]>,
+        at: At,
+        dirty: &mut Dirty,
+    ) -> (Option<Arc<Entry>>, Arc<Entry>) {
+        let value_hash = Record::value_hash(&value);
+        let entry = |create_revision, version, slot, next| {
+            Arc::new(Entry {
+                create_revision,
+                mod_revision: at.revision,
+                version,
+                height: at.height,
+                index: at.index,
+                value,
+                value_hash,
+                slot,
+                next,
+            })
         };
-        let entry = Entry {
-            create_revision,
-            mod_revision: at.revision,
-            version,
-            height: at.height,
-            index: at.index,
-            value_hash: Record::value_hash(&value),
-            value,
-        };
-        dirty.insert(key.clone());
-        self.table.insert(key, Arc::new(entry));
+        if let Some(place) = self.table.get_mut(key) {
+            let (create, version) = (place.create_revision, place.version + 1);
+            let new = entry(create, version, place.slot, place.next.clone());
+            let before = std::mem::replace(place, new.clone());
+            dirty.mark(new.slot, key.clone(), Some(new.clone()));
+            return (Some(before), new);
+        }
+        let next = self.relink(key, key.clone(), dirty);
+        let new = entry(at.revision, 1, Record::slot(key), next);
+        dirty.mark(new.slot, key.clone(), Some(new.clone()));
+        self.table.insert(key.clone(), new.clone());
+        (None, new)
     }
 
     /// Removes `key` and marks the leaves this changes. Returns what stood there.
-    pub(crate) fn remove(&mut self, key: &Key, dirty: &mut BTreeSet<Key>) -> Option<Arc<Entry>> {
+    pub(crate) fn remove(&mut self, key: &Key, dirty: &mut Dirty) -> Option<Arc<Entry>> {
         let old = self.table.remove(key)?;
-        if let Some((before, _)) = self.before(key) {
-            dirty.insert(before.clone());
-        }
-        dirty.insert(key.clone());
+        self.relink(key, old.next.clone(), dirty);
+        dirty.mark(old.slot, key.clone(), None);
         Some(old)
+    }
+
+    /// Makes the entry below `key` name `next`. Returns the key above it so far.
+    fn relink(&mut self, key: &Key, next: Key, dirty: &mut Dirty) -> Key {
+        let below = self.before(key).map(|(below, _)| below.clone());
+        let Some((below, place)) = below.and_then(|below| {
+            let place = self.table.get_mut(&below)?;
+            Some((below, place))
+        }) else {
+            return self.after(key).map(|(above, _)| above.clone()).unwrap_or_default();
+        };
+        let changed = Arc::new(Entry { next, ..Entry::clone(place) });
+        let before = std::mem::replace(place, changed.clone());
+        dirty.mark(changed.slot, below, Some(changed));
+        before.next.clone()
     }
 
     pub(crate) fn set_revision(&mut self, space: &str, revision: Revision) {

@@ -80,20 +80,16 @@ impl Ledger {
 
     /// Reads a body; signatures are verified of those commands that did not pass admission here.
     fn read_body(&self, block: &Arc<Block>) -> Result<Vec<Arc<Decoded>>, CheckError> {
-        let known: Vec<Option<Arc<Decoded>>> = {
+        let mut verified = Vec::new();
+        let decoded = check_body(block, |ids| {
             let inner = self.inner.lock();
-            let ids = block.body.commands().map(hanse_types::Command::id);
-            ids.map(|id| inner.pool.get(&id).map(|a| a.decoded.clone())).collect()
-        };
-        let verified: std::collections::BTreeMap<Digest, Arc<Decoded>> =
-            known.into_iter().flatten().map(|d| (d.id, d)).collect();
-        let decoded = check_body(block, |id| verified.get(id).cloned())?;
-        let (positions, fresh): (Vec<usize>, Vec<Arc<Decoded>>) = decoded
-            .iter()
-            .cloned()
-            .enumerate()
-            .filter(|(_, d)| !verified.contains_key(&d.id))
-            .unzip();
+            let known = ids.iter().map(|id| inner.pool.get(id).map(|a| a.decoded.clone()));
+            let known: Vec<Option<Arc<Decoded>>> = known.collect();
+            verified = known.iter().map(Option::is_some).collect();
+            known
+        })?;
+        let (positions, fresh): (Vec<usize>, Vec<Arc<Decoded>>) =
+            decoded.iter().cloned().enumerate().filter(|(i, _)| !verified[*i]).unzip();
         verify_signatures(&fresh).map_err(|error| match error {
             CheckError::Signatures(bad) => {
                 CheckError::Signatures(bad.into_iter().map(|i| positions[i]).collect())
@@ -113,7 +109,7 @@ impl Ledger {
         let parent = inner.chain.tip().clone();
         check_links(&block.header, &parent.lineage())?;
         // Signatures were checked by the quorum that certified the block; form is checked again because the bytes were stored.
-        let decoded = check_body(block, |_| None)?;
+        let decoded = check_body(block, |_| Vec::new())?;
         let context = self.context(block.header.height, block.header.timestamp_ms);
         let executed = execute(&parent.executed.world, &context, &decoded);
         Ok(Arc::new(child(&parent, block.clone(), digest, executed, decoded)))

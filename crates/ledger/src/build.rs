@@ -12,17 +12,40 @@ use hanse_types::{
     limits::{BODY_ACTIONS_MAX, BODY_BYTES_MAX, BODY_WORK_MAX},
 };
 
-use crate::{Ledger, chain::Candidate, ledger::Inner, settle::Settlement};
+use crate::{
+    Ledger, chain::Candidate, ledger::Inner, limits::SMALL_BLOCK_ACTIONS, settle::Settlement,
+};
 
 impl Ledger {
-    /// Resolves when a block on `parent` is worth proposing before the heartbeat: commands wait, the parent's receipts
-    /// wait to be bound by a header, or a state root waits to be carried.
+    /// Resolves when as much waits as can be expected: any command after a small block; after a larger one, once that is
+    /// committed, as many actions as it carried. For clients who were answered come back, and what shares a block shares
+    /// its cost.
+    pub fn enough(self: &Arc<Self>, parent: Digest) -> BoxFuture<'static, ()> {
+        self.until_worth(parent, enough_waits)
+    }
+
+    /// Resolves when commands wait that a block on `parent` can carry.
     pub fn work(self: &Arc<Self>, parent: Digest) -> BoxFuture<'static, ()> {
+        self.until_worth(parent, commands_wait)
+    }
+
+    /// Resolves when a block on `parent` is worth proposing without commands: the parent's receipts wait to be bound by a
+    /// header, or a state root waits to be carried.
+    pub fn follow_up(self: &Arc<Self>, parent: Digest) -> BoxFuture<'static, ()> {
+        self.until_worth(parent, proofs_wait)
+    }
+
+    fn until_worth(
+        self: &Arc<Self>,
+        parent: Digest,
+        worth: fn(&Inner, &Candidate) -> bool,
+    ) -> BoxFuture<'static, ()> {
         let ledger = self.clone();
         Box::pin(async move {
             let look = || {
                 let inner = ledger.inner.lock();
-                (inner.stopped || worth(&inner, &parent)).then_some(())
+                let parent = inner.chain.get(&parent);
+                (inner.stopped || parent.is_some_and(|p| worth(&inner, p))).then_some(())
             };
             ledger.changed.until(look).await;
         })
@@ -48,22 +71,40 @@ impl Ledger {
     }
 }
 
-/// Whether a block on `parent` has a point.
-fn worth(inner: &Inner, parent: &Digest) -> bool {
-    let Some(parent) = inner.chain.get(parent) else {
-        return false;
-    };
+fn enough_waits(inner: &Inner, parent: &Candidate) -> bool {
+    let carried = parent.actions();
+    if carried < SMALL_BLOCK_ACTIONS {
+        return commands_wait(inner, parent);
+    }
+    parent.digest == inner.chain.tip().digest && fresh_actions(inner, parent, carried) >= carried
+}
+
+/// Actions that wait for a block on `parent`, counted up to `most`.
+fn fresh_actions(inner: &Inner, parent: &Candidate, most: usize) -> usize {
     let time_ms = parent.block.header.timestamp_ms + 1;
-    let waiting = inner.pool.fair(0).any(|admitted| {
-        check_replay(&parent.executed.world, time_ms, std::slice::from_ref(&admitted.decoded))
-            .is_ok()
-    });
-    waiting
-        || match parent.pending {
-            // The follow-up that carries the receipts waits for the root as well: one empty block instead of two.
-            Some(boundary) => inner.settlement.root(boundary).is_some(),
-            None => parent.unsettled || !parent.decoded.is_empty(),
+    let mut count = 0;
+    for admitted in inner.pool.fair(0) {
+        let one = std::slice::from_ref(&admitted.decoded);
+        if check_replay(&parent.executed.world, time_ms, one).is_ok() {
+            count += admitted.decoded.actions();
+            if count >= most {
+                break;
+            }
         }
+    }
+    count
+}
+
+fn commands_wait(inner: &Inner, parent: &Candidate) -> bool {
+    fresh_actions(inner, parent, 1) > 0
+}
+
+fn proofs_wait(inner: &Inner, parent: &Candidate) -> bool {
+    match parent.pending {
+        // The follow-up that carries the receipts waits for the root as well: one empty block instead of two.
+        Some(boundary) => inner.settlement.root(boundary).is_some(),
+        None => parent.unsettled || !parent.decoded.is_empty(),
+    }
 }
 
 /// Takes what fits and can still run on `parent`, in fair order, and sorts it into segments.

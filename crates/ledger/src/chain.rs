@@ -26,6 +26,11 @@ impl Candidate {
         self.block.header.height
     }
 
+    /// Actions it carries.
+    pub(crate) fn actions(&self) -> usize {
+        self.executed.applied.len()
+    }
+
     /// What a child's header has to continue.
     pub(crate) fn lineage(&self) -> Lineage<'_> {
         Lineage {

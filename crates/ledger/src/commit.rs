@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use hanse_types::{Block, Digest, Height, TimeMs};
+use hanse_execution::Authored;
+use hanse_types::{Block, Digest, Height, TimeMs, encode};
 
 use crate::{
-    Ledger,
+    Audience, Ledger,
     chain::Candidate,
     ledger::Inner,
     limits::{RECENT_ACTIONS_MAX, RECENT_BLOCKS_MAX},
@@ -38,12 +39,27 @@ impl Ledger {
             }
         };
         if let Some(answers) = answers {
+            let answered = answers.iter().filter(|answer| answer.session).count();
+            // Before the answers: a client may be back before they are all out.
+            self.gather(answered);
             for answer in answers {
                 answer.send();
             }
-            self.flush_sessions();
+            self.resend();
         }
         self.changed.announce();
+    }
+
+    /// Sends session batches that no block has taken for a while to all members.
+    fn resend(&self) {
+        let tip = self.snapshot.read().header.height;
+        let overdue = self.sessions.lock().overdue(tip);
+        for id in overdue {
+            let command = self.inner.lock().pool.get(&id).map(|admitted| admitted.command.clone());
+            if let Some(command) = command {
+                (self.gossip)(Audience::All, encode(&vec![(*command).clone()]));
+            }
+        }
     }
 
     fn commit_select(
@@ -125,6 +141,7 @@ fn is_dead(inner: &Inner, tip: &Candidate, id: &Digest) -> bool {
 
 /// An outcome and who waits for it; sent after the locks are gone.
 pub(crate) struct Answer {
+    session: bool,
     sender: futures::channel::oneshot::Sender<Outcome>,
     outcome: Outcome,
 }
@@ -141,10 +158,12 @@ fn answers(inner: &mut Inner, candidate: &Candidate, committed: &Committed) -> V
     let mut index = 0u32;
     let time_ms: TimeMs = candidate.block.header.timestamp_ms;
     for decoded in &candidate.decoded {
+        let session = matches!(decoded.authored, Authored::Session(_));
         for (item, sender) in inner.waiters.take(&decoded.id) {
             if let Some(applied) = committed.applied.get((index + item) as usize) {
                 let (receipt, reply) = (applied.receipt.clone(), applied.reply.clone());
-                answers.push(Answer { sender, outcome: Outcome { receipt, reply, time_ms } });
+                let outcome = Outcome { receipt, reply, time_ms };
+                answers.push(Answer { session, sender, outcome });
             }
         }
         index += decoded.actions() as u32;

@@ -12,10 +12,11 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{
     chain::{Candidate, Chain},
+    outbox::Outbox,
     pool::Pool,
     query::{Committed, Snapshot},
     sessions::Sessions,
-    settle::Settlement,
+    settle::{Settlement, Unsettled},
     signal::Signal,
     submit::Waiters,
 };
@@ -27,17 +28,27 @@ pub struct Config {
     /// This member's gateway key; without one, session commands are refused.
     pub gateway: Option<SigningKey>,
     /// Called with encoded commands that other members should know of. Must not block.
-    pub gossip: Box<dyn Fn(Vec<u8>) + Send + Sync>,
+    pub gossip: Box<dyn Fn(Audience, Vec<u8>) + Send + Sync>,
+}
+
+/// Which members a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// All others.
+    All,
+    /// Those who propose the current and the next blocks: enough that one of them is honest.
+    Leaders,
 }
 
 /// The desk of one member.
 pub struct Ledger {
     pub(crate) genesis: Genesis,
     pub(crate) chain_id: Digest,
-    pub(crate) gossip: Box<dyn Fn(Vec<u8>) + Send + Sync>,
+    pub(crate) gossip: Box<dyn Fn(Audience, Vec<u8>) + Send + Sync>,
     pub(crate) gateway: Option<PublicKey>,
     pub(crate) inner: Mutex<Inner>,
     pub(crate) sessions: Mutex<Sessions>,
+    pub(crate) outbox: Mutex<Outbox>,
     pub(crate) snapshot: RwLock<Arc<Snapshot>>,
     /// Commands came, roots came, blocks came: whoever waits looks again.
     pub(crate) changed: Signal,
@@ -113,18 +124,17 @@ impl Ledger {
             stopped: false,
             now_ms: 0,
         };
-        let ledger = Arc::new(Self {
+        Arc::new(Self {
             genesis,
             chain_id,
             gossip,
             gateway: public,
             inner: Mutex::new(inner),
             sessions: Mutex::new(Sessions::new(gateway)),
+            outbox: Mutex::default(),
             snapshot: RwLock::new(Arc::new(snapshot)),
             changed: Signal::default(),
-        });
-        ledger.remember_genesis();
-        ledger
+        })
     }
 
     /// What all members agreed on.
@@ -197,7 +207,7 @@ fn genesis_candidate(genesis: &Genesis) -> (Candidate, Settlement) {
     let (world, dirty) = genesis_world(genesis);
     let mut history = Accumulator::default();
     history.push(&digest);
-    let settlement = Settlement::genesis(world.writes(&dirty));
+    let settlement = Settlement::genesis(Unsettled::new(world.clone(), dirty.clone()));
     let executed = Executed {
         world,
         applied: Arc::default(),

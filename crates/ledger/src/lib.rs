@@ -7,18 +7,19 @@ pub mod limits;
 mod signal;
 
 mod chain;
+mod outbox;
 mod pool;
 mod sessions;
 
 mod ledger;
-pub use ledger::{Config, Ledger, LedgerStatus};
+pub use ledger::{Audience, Config, Ledger, LedgerStatus};
 
 mod admit;
 mod build;
 mod commit;
 mod settle;
 pub use admit::Admission;
-pub use settle::{Job, ProofReply, TreeAnswer};
+pub use settle::{Job, ProofReply, TreeAnswer, Unsettled};
 
 mod submit;
 pub use submit::{Outcome, SubmitError, Ticket, TicketError};

@@ -26,3 +26,12 @@ pub const PROOF_KEYS_MAX: usize = 1_000;
 pub const PROOF_HEADERS_MAX: usize = 256;
 /// Milliseconds a client is told to wait when the pool is full: about two blocks under load.
 pub const RETRY_AFTER_MS: u64 = 50;
+/// Microseconds a session batch waits at most for clients that were just answered to come back, and signed commands for
+/// others to be sent with.
+pub const GATHER_US: u64 = 500;
+/// Bytes of signed commands sent together.
+pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+/// Blocks after which a session batch that is in none of them is sent to all members.
+pub const SESSION_RESEND_BLOCKS: u64 = 3;
+/// Actions of a block up to which the next one is proposed as soon as anything waits: so few cost less than the wait.
+pub const SMALL_BLOCK_ACTIONS: usize = 8;

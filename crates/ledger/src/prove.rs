@@ -200,7 +200,7 @@ fn receipt_claim(committed: &Committed, command: Digest, index: u32) -> Result<C
     let sent = committed.block.body.commands().find(|c| c.id() == command).cloned();
     // A batch of other clients' actions is not this client's to show; a signed command is.
     let command = sent.filter(|c| c.kind == CommandKind::Signed as u16);
-    let actor = Some(applied.actor.clone());
+    let actor = Some((*applied.actor).clone());
     Ok(Claim::Receipt { receipt: applied.receipt.clone(), command, actor, path })
 }
 
@@ -216,7 +216,7 @@ fn event_claim(committed: &Committed, index: u32, event: u32) -> Result<Claim, P
         event: change.event.clone(),
         key: Some(change.key.to_vec()),
         value: change.entry.as_ref().map(|e| e.value.to_vec()),
-        actor: Some(applied.actor.clone()),
+        actor: Some((*applied.actor).clone()),
         path,
     })
 }

@@ -1,24 +1,24 @@
 //! Session clients of this member's gateway: their actions are gathered into batches under one signature (DESIGN D5).
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
-use futures::channel::oneshot;
+use futures::{channel::oneshot, future::BoxFuture};
 use hanse_crypto::SigningKey;
 use hanse_execution::{Decoded, work};
 use hanse_types::{
-    Action, Command, Digest, SESSION_DOMAIN, SessionBatch, SessionItem, SessionPayload,
+    Action, Command, Digest, Height, SESSION_DOMAIN, SessionBatch, SessionItem, SessionPayload,
     check_space, encode,
     limits::{COMMAND_BYTES_MAX, IDENTITY_BYTES_MAX, SESSION_ITEMS_MAX},
 };
 
 use crate::{
-    Ledger,
+    Audience, Ledger,
     limits::{
         RETRY_AFTER_MS, SESSION_BATCH_BYTES_MAX, SESSION_BATCH_WORK_MAX, SESSION_BATCHES_UNDER_WAY,
-        SESSION_WAITING_MAX,
+        SESSION_RESEND_BLOCKS, SESSION_WAITING_MAX,
     },
     submit::{Outcome, SubmitError, Ticket, insert},
 };
@@ -41,8 +41,11 @@ struct Waiting {
 pub(crate) struct Sessions {
     key: Option<SigningKey>,
     waiting: VecDeque<Waiting>,
-    under_way: BTreeSet<Digest>,
+    /// Batches formed and not committed, with the height after which they are sent to all members.
+    under_way: BTreeMap<Digest, Height>,
     sequence: Option<u64>,
+    /// Actions to wait for before the next batch is formed; 0 for none. See [`Ledger::gather`].
+    gather: usize,
     stopped: bool,
 }
 
@@ -51,8 +54,9 @@ impl Sessions {
         Self {
             key,
             waiting: VecDeque::new(),
-            under_way: BTreeSet::new(),
+            under_way: BTreeMap::new(),
             sequence: None,
+            gather: 0,
             stopped: false,
         }
     }
@@ -67,7 +71,17 @@ impl Sessions {
 
     /// Ids of the batches formed and not committed.
     pub(crate) fn under_way(&self) -> Vec<Digest> {
-        self.under_way.iter().copied().collect()
+        self.under_way.keys().copied().collect()
+    }
+
+    /// Ids of the batches that `tip` should have seen in a block: their leaders may be gone.
+    pub(crate) fn overdue(&mut self, tip: Height) -> Vec<Digest> {
+        let due = self.under_way.iter_mut().filter(|(_, height)| **height <= tip);
+        due.map(|(id, height)| {
+            *height = tip + SESSION_RESEND_BLOCKS;
+            *id
+        })
+        .collect()
     }
 
     pub(crate) fn stop(&mut self) {
@@ -129,7 +143,7 @@ impl Ledger {
             inner.waiters.stopped.clone()
         };
         let (sender, receiver) = oneshot::channel();
-        {
+        let gathering = {
             let mut sessions = self.sessions.lock();
             if sessions.key.is_none() {
                 return Err(SubmitError::NoGateway);
@@ -142,13 +156,50 @@ impl Ledger {
             }
             let space = space.to_owned();
             sessions.waiting.push_back(Waiting { space, item, size, work: price, sender });
+            sessions.gather > sessions.waiting.len()
+        };
+        if !gathering {
+            self.flush_sessions();
         }
-        self.flush_sessions();
         Ok(Ticket { command: Digest([0; 32]), receiver, stopped })
+    }
+
+    /// After a block that answered several session clients: most of them come back at once. The next batch waits until as
+    /// many have, or until [`Ledger::end_gather`], so that they share one batch and one block.
+    pub(crate) fn gather(&self, answered: usize) {
+        if answered > 1 {
+            let mut sessions = self.sessions.lock();
+            sessions.gather = sessions.waiting.len() + answered.min(SESSION_ITEMS_MAX as usize);
+        } else {
+            self.flush_sessions();
+        }
+    }
+
+    /// Resolves with true when something waits for company (session actions for clients to come back, signed commands for
+    /// others to be sent with), and with false once the desk stops. Whoever runs
+    /// the desk then lets [`crate::limits::GATHER_US`] pass and calls [`Ledger::end_gather`].
+    pub fn gathering(self: &Arc<Self>) -> BoxFuture<'static, bool> {
+        let ledger = self.clone();
+        Box::pin(async move {
+            let look = || {
+                let lingering = ledger.outbox.lock().lingering;
+                let sessions = ledger.sessions.lock();
+                let waits = lingering || sessions.gather > 0;
+                if sessions.stopped { Some(false) } else { waits.then_some(true) }
+            };
+            ledger.changed.until(look).await
+        })
+    }
+
+    /// Forms batches of whoever came back, and sends what is to be sent.
+    pub fn end_gather(&self) {
+        self.flush_sessions();
+        self.end_linger();
     }
 
     /// Forms batches while fewer than [`SESSION_BATCHES_UNDER_WAY`] are: under load they grow by themselves.
     pub(crate) fn flush_sessions(&self) {
+        self.sessions.lock().gather = 0;
         let mut sent = false;
         while let Some((command, decoded, senders)) = self.form_batch() {
             let id = decoded.id;
@@ -168,7 +219,7 @@ impl Ledger {
                 self.sessions.lock().committed(&id);
                 break;
             }
-            (self.gossip)(encode(&vec![(*command).clone()]));
+            (self.gossip)(Audience::Leaders, encode(&vec![(*command).clone()]));
             sent = true;
         }
         if sent {
@@ -183,7 +234,10 @@ impl Ledger {
         }
         let gateway = self.gateway?;
         // The newest number on the chain: this member may have formed batches before it had caught up with its own past.
-        let used = self.snapshot.read().world.sequence_high(&gateway.id());
+        let (used, height) = {
+            let snapshot = self.snapshot.read();
+            (snapshot.world.sequence_high(&gateway.id()), snapshot.header.height)
+        };
         let sequence = match sessions.sequence {
             Some(last) => last.max(used) + 1,
             None => used + SEQUENCE_GAP,
@@ -195,7 +249,7 @@ impl Ledger {
         let signature = key.sign(SESSION_DOMAIN, &payload.digest().0);
         let command = Command::session(&SessionBatch { payload, signature });
         let decoded = Decoded::read(&command).ok()?;
-        sessions.under_way.insert(decoded.id);
+        sessions.under_way.insert(decoded.id, height + SESSION_RESEND_BLOCKS);
         Some((Arc::new(command), Arc::new(decoded), senders))
     }
 }

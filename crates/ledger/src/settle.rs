@@ -4,12 +4,12 @@
 //! binds, until the block that is the next boundary commits: in between proofs can be made.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
 use futures::{channel::oneshot, future::BoxFuture};
-use hanse_execution::{Key, World};
+use hanse_execution::{Dirty, World};
 use hanse_types::{Digest, Header, Height};
 
 use crate::{
@@ -22,18 +22,34 @@ use crate::{
 /// Roots of past boundaries that late proposals may still carry.
 const ROOTS_KEPT: usize = 64;
 
-/// Leaves the authenticated map takes in: slot and record digest, or nothing for a removed key.
-pub(crate) type Writes = Vec<(Digest, Option<Digest>)>;
+/// A state and which of its leaves the authenticated map does not hold yet. What they are is computed by whoever owns the
+/// map, so that nobody waits for the hashing.
+#[derive(Clone, Debug)]
+pub struct Unsettled {
+    world: World,
+    dirty: Dirty,
+}
+
+impl Unsettled {
+    pub(crate) fn new(world: World, dirty: Dirty) -> Self {
+        Self { world, dirty }
+    }
+
+    /// Slot and record digest of each leaf, or nothing for a removed key; sorted by slot.
+    pub fn writes(self) -> Vec<(Digest, Option<Digest>)> {
+        self.dirty.writes()
+    }
+}
 
 /// Work for the owner of the authenticated map.
 #[derive(Debug)]
 pub enum Job {
-    /// Take in `writes`; answer with [`Ledger::tree_settled`].
+    /// Take in what changed; answer with [`Ledger::tree_settled`].
     Settle {
         /// The boundary.
         height: Height,
-        /// Sorted by slot.
-        writes: Vec<(Digest, Option<Digest>)>,
+        /// The state there.
+        changes: Unsettled,
     },
     /// Prove what the map holds at `slots`, all present, at the boundary it stands at.
     Prove {
@@ -83,14 +99,13 @@ struct Asked {
 #[derive(Debug)]
 struct Boundary {
     height: Height,
-    writes: Writes,
-    world: World,
+    changes: Unsettled,
 }
 
 /// The committed chain's side of settlement.
 #[derive(Debug, Default)]
 pub(crate) struct Settlement {
-    dirty: BTreeSet<Key>,
+    dirty: Dirty,
     jobs: VecDeque<Boundary>,
     /// Handed out, not answered yet.
     settling: Option<(Height, World)>,
@@ -105,9 +120,8 @@ pub(crate) struct Settlement {
 }
 
 impl Settlement {
-    pub(crate) fn genesis(writes: Writes) -> Self {
-        // The world at height 0 is filled in by the first commit path through `remember_genesis`.
-        let jobs = VecDeque::from([Boundary { height: 0, writes, world: World::default() }]);
+    pub(crate) fn genesis(changes: Unsettled) -> Self {
+        let jobs = VecDeque::from([Boundary { height: 0, changes }]);
         Self { jobs, ..Self::default() }
     }
 
@@ -122,25 +136,22 @@ impl Settlement {
         {
             self.carried = Some((header.settled_height, header.height));
         }
-        self.dirty.extend(candidate.executed.dirty.iter().cloned());
+        self.dirty.extend(&candidate.executed.dirty);
         if header.settles {
             let dirty = std::mem::take(&mut self.dirty);
             let world = candidate.executed.world.clone();
-            self.boundary(header.height, &dirty, world);
+            self.boundary(header.height, Unsettled { world, dirty });
         }
     }
 
-    fn boundary(&mut self, height: Height, dirty: &BTreeSet<Key>, world: World) {
+    fn boundary(&mut self, height: Height, changes: Unsettled) {
         match self.reopened {
             Some((at, _)) if height < at => {}
             Some((at, root)) if height == at => {
                 self.reopened = None;
-                self.stand(at, root, world);
+                self.stand(at, root, changes.world);
             }
-            _ => {
-                let writes = world.writes(dirty);
-                self.jobs.push_back(Boundary { height, writes, world });
-            }
+            _ => self.jobs.push_back(Boundary { height, changes }),
         }
     }
 
@@ -168,9 +179,9 @@ impl Settlement {
         if self.settling.is_some() {
             return None;
         }
-        let Boundary { height, writes, world } = self.jobs.pop_front()?;
-        self.settling = Some((height, world));
-        Some(Job::Settle { height, writes })
+        let Boundary { height, changes } = self.jobs.pop_front()?;
+        self.settling = Some((height, changes.world.clone()));
+        Some(Job::Settle { height, changes })
     }
 
     fn next_proof(&mut self) -> Option<Job> {
@@ -189,14 +200,6 @@ impl Settlement {
 }
 
 impl Ledger {
-    pub(crate) fn remember_genesis(&self) {
-        let mut inner = self.inner.lock();
-        let world = inner.chain.tip().executed.world.clone();
-        if let Some(first) = inner.settlement.jobs.front_mut() {
-            first.world = world;
-        }
-    }
-
     /// Says that the authenticated map was reopened at `height` with `root`, before history is replayed.
     pub fn tree_opened(&self, height: Height, root: Digest) {
         let mut inner = self.inner.lock();

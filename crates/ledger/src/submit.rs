@@ -11,7 +11,7 @@ use std::{
 use futures::channel::oneshot;
 use hanse_execution::{Authored, Decoded, Reply, verify_signatures};
 use hanse_types::{
-    Account, Command, Digest, Gateway, Receipt, StateKey, TimeMs, decode, encode,
+    Account, Command, Digest, Gateway, Receipt, StateKey, TimeMs, decode,
     limits::COMMAND_VALID_MS_MAX,
 };
 
@@ -141,7 +141,7 @@ impl Ledger {
             inner.waiters.add(id, vec![(0, sender)]);
             inner.waiters.stopped.clone()
         };
-        (self.gossip)(encode(&vec![(*admitted.command).clone()]));
+        self.tell(&admitted.command);
         self.changed.announce();
         Ok(Ticket { command: id, receiver, stopped })
     }

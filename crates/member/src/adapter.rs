@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use hanse_consensus::{Application, Certified, Verdict};
+use hanse_consensus::{Application, Certified, Pace, Verdict};
 use hanse_ledger::{Admission, Ledger};
 use hanse_types::{Block, Digest, Height, Place, TimeMs};
 
@@ -19,8 +19,12 @@ impl Application for Adapter {
         self.0.knows(digest)
     }
 
-    fn work(&self, parent: Digest) -> BoxFuture<'static, ()> {
-        self.0.work(parent)
+    fn work(&self, parent: Digest, pace: Pace) -> BoxFuture<'static, ()> {
+        match pace {
+            Pace::Now => self.0.enough(parent),
+            Pace::Soon => self.0.work(parent),
+            Pace::Settling => self.0.follow_up(parent),
+        }
     }
 
     fn build(&self, place: Place, parent: Digest, now_ms: TimeMs) -> Option<Arc<Block>> {

@@ -1,12 +1,15 @@
 //! Wiring, the same for both runtimes: log, map, ledger, engine.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use commonware_runtime::{Spawner, Supervisor as _};
 use commonware_storage::Context;
 use futures::future::{BoxFuture, FutureExt as _};
-use hanse_consensus::{Application, Channels, Gossip, Handle, Links, Recipients, Started, start};
-use hanse_ledger::{Config, Ledger};
+use hanse_consensus::{Application, Channels, Handle, Links, Recipients, Started, start};
+use hanse_ledger::{Audience, Config, Ledger, limits::GATHER_US};
 use hanse_state::{Settings, StateTree};
 use hanse_store::{OneLog, Report};
 
@@ -69,11 +72,13 @@ where
     N: Links,
 {
     let engine_config = config.engine();
-    let gossip: Arc<OnceLock<Gossip>> = Arc::default();
+    let engine: Arc<OnceLock<Handle>> = Arc::default();
+    let committee = config.genesis.committee();
+    let leaders = committee.members.len() - committee.quorum() + 1;
     let ledger = Ledger::new(Config {
         genesis: config.genesis.clone(),
         gateway: config.gateway,
-        gossip: outgoing(gossip.clone()),
+        gossip: outgoing(engine.clone(), leaders),
     });
 
     let settings = Settings::default();
@@ -93,7 +98,7 @@ where
         .await
         .map_err(MemberError::Start)?;
     // Set once, here; before this nothing is submitted, for the ledger is not ready.
-    let _first = gossip.set(handle.gossip());
+    let _first = engine.set(handle.clone());
 
     let flushing = log.child("flush");
     let flush_log: tree::FlushLog = Box::new(move || {
@@ -103,6 +108,15 @@ where
     let task = context.child("tree").spawn({
         let ledger = ledger.clone();
         move |_| tree::run(map, ledger, flush_log)
+    });
+    let _until_stopped = context.child("gather").spawn({
+        let ledger = ledger.clone();
+        move |context| async move {
+            while ledger.gathering().await {
+                context.sleep(Duration::from_micros(GATHER_US)).await;
+                ledger.end_gather();
+            }
+        }
     });
     let settling = async move {
         match task.await {
@@ -125,11 +139,18 @@ where
     })
 }
 
-fn outgoing(gossip: Arc<OnceLock<Gossip>>) -> Box<dyn Fn(Vec<u8>) + Send + Sync> {
-    Box::new(move |bytes| {
-        if let Some(gossip) = gossip.get() {
+type Outgoing = Box<dyn Fn(Audience, Vec<u8>) + Send + Sync>;
+
+/// Sends through the engine, once there is one. `leaders` is how many are enough that one of them is honest.
+fn outgoing(engine: Arc<OnceLock<Handle>>, leaders: usize) -> Outgoing {
+    Box::new(move |audience, bytes| {
+        if let Some(engine) = engine.get() {
+            let to = match audience {
+                Audience::All => Recipients::All,
+                Audience::Leaders => Recipients::Some(engine.leaders(leaders)),
+            };
             // Nobody reachable now: this member keeps the command in its own pool and proposes it itself.
-            let _sent = gossip.send(Recipients::All, bytes.into());
+            let _sent = engine.gossip().send(to, bytes.into());
         }
     })
 }

@@ -16,8 +16,9 @@ use crate::{
     assemble::{Around, Assembled, assemble},
 };
 
-/// Threads of the member's runtime: one does the work, one keeps timers and sockets going while it does.
-const WORKERS: usize = 2;
+/// Threads of the member's runtime. Its tasks hand each other small pieces of work: on one thread that costs no wake-ups
+/// (docs/adr/0011 has the measurement). Doors have a runtime of their own.
+const WORKERS: usize = 1;
 
 /// Where a real member lives.
 pub struct RealSettings {
@@ -109,7 +110,9 @@ fn live(
     stopping: oneshot::Receiver<()>,
 ) -> Ending {
     let runtime = tokio::Config::new()
-        .with_worker_threads(WORKERS)
+        .with_worker_threads(
+            std::env::var("HW").ok().and_then(|w| w.parse().ok()).unwrap_or(WORKERS),
+        )
         .with_tcp_nodelay(Some(true))
         .with_catch_panics(false)
         .with_storage_directory(settings.data);

@@ -17,7 +17,7 @@ use crate::{
 
 pub use crate::assemble::Around;
 pub use hanse_consensus::{
-    Application, Certified, Channels, NetworkError, Simulated, SimulatedOracle, Verdict,
+    Application, Certified, Channels, NetworkError, Pace, Simulated, SimulatedOracle, Verdict,
     simulated_channels, simulated_key, simulated_network,
 };
 

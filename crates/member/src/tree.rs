@@ -23,8 +23,8 @@ pub(crate) async fn run<E: Context + Spawner>(
     let mut since = 0;
     while let Some(job) = ledger.next_job().await {
         match job {
-            Job::Settle { height, writes } => {
-                let root = tree.settle(height, writes).await.map_err(|e| failure(&e))?;
+            Job::Settle { height, changes } => {
+                let root = tree.settle(height, changes.writes()).await.map_err(|e| failure(&e))?;
                 ledger.tree_settled(height, root);
                 since += 1;
             }

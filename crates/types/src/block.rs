@@ -78,7 +78,12 @@ impl Segment {
     /// Leaf of the body tree: a whole space's bodies can be dropped while the rest stays provable (DESIGN D20).
     pub fn digest(&self) -> Digest {
         let ids: Vec<Digest> = self.commands.iter().map(Command::id).collect();
-        segment_digest(&self.space, self.commands.len() as u64, &merkle::root(&ids))
+        self.digest_of(&ids)
+    }
+
+    /// [`Segment::digest`] when the ids of the commands are known.
+    fn digest_of(&self, ids: &[Digest]) -> Digest {
+        segment_digest(&self.space, self.commands.len() as u64, &merkle::root(ids))
     }
 }
 
@@ -98,6 +103,25 @@ impl Body {
     /// What the header binds.
     pub fn root(&self) -> Digest {
         let leaves: Vec<Digest> = self.segments.iter().map(Segment::digest).collect();
+        merkle::root(&leaves)
+    }
+
+    /// [`Body::root`] when the ids of all commands are known, in execution order.
+    ///
+    /// # Panics
+    /// If there is not exactly one id per command.
+    pub fn root_of(&self, ids: &[Digest]) -> Digest {
+        let mut rest = ids;
+        let leaves: Vec<Digest> = self
+            .segments
+            .iter()
+            .map(|segment| {
+                let (own, after) = rest.split_at(segment.commands.len());
+                rest = after;
+                segment.digest_of(own)
+            })
+            .collect();
+        assert!(rest.is_empty(), "one id per command");
         merkle::root(&leaves)
     }
 

@@ -37,7 +37,9 @@ pub use image::{
 };
 
 mod record;
-pub use record::{Account, AccountState, Gateway, Organisation, Record, Role, Space, StateKey};
+pub use record::{
+    Account, AccountState, Gateway, Organisation, Record, RecordRef, Role, Space, StateKey,
+};
 
 pub use hanse_crypto::{Digest, PublicKey, Signature};
 pub use name::{NameError, check_name, check_space};

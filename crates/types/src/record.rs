@@ -213,6 +213,54 @@ pub struct Record {
     pub value_hash: Digest,
 }
 
+/// A [`Record`] whose keys stand elsewhere; same encoding, same digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize)]
+pub struct RecordRef<'a> {
+    /// As [`Record::key`].
+    pub key: &'a [u8],
+    /// As [`Record::next`].
+    pub next: &'a [u8],
+    /// As [`Record::create_revision`].
+    pub create_revision: Revision,
+    /// As [`Record::mod_revision`].
+    pub mod_revision: Revision,
+    /// As [`Record::version`].
+    pub version: u64,
+    /// As [`Record::lease`].
+    pub lease: u64,
+    /// As [`Record::seal`].
+    pub seal: u32,
+    /// As [`Record::height`].
+    pub height: Height,
+    /// As [`Record::index`].
+    pub index: u32,
+    /// As [`Record::value_hash`].
+    pub value_hash: Digest,
+}
+
+impl RecordRef<'_> {
+    /// [`Record::digest`].
+    pub fn digest(&self) -> Digest {
+        hash("hanse/record", &[&encode(self)])
+    }
+
+    /// The same, owned.
+    pub fn to_record(&self) -> Record {
+        Record {
+            key: self.key.to_vec(),
+            next: self.next.to_vec(),
+            create_revision: self.create_revision,
+            mod_revision: self.mod_revision,
+            version: self.version,
+            lease: self.lease,
+            seal: self.seal,
+            height: self.height,
+            index: self.index,
+            value_hash: self.value_hash,
+        }
+    }
+}
+
 impl Record {
     /// What the map holds for the key.
     pub fn digest(&self) -> Digest {

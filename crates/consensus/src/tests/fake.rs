@@ -10,7 +10,7 @@ use commonware_utils::{channel::watch, sync::Mutex};
 use futures::future::{BoxFuture, ready};
 use hanse_types::{Block, Body, Command, Digest, Header, Height, Place, Segment, TimeMs};
 
-use crate::{Application, Certified, Verdict};
+use crate::{Application, Certified, Pace, Verdict};
 
 /// How far a block's time may be ahead before this application answers [`Verdict::Early`].
 const AHEAD_MS: u64 = 200;
@@ -134,7 +134,10 @@ impl Application for Fake {
         self.state.lock().knows(digest)
     }
 
-    fn work(&self, parent: Digest) -> BoxFuture<'static, ()> {
+    fn work(&self, parent: Digest, pace: Pace) -> BoxFuture<'static, ()> {
+        if pace != Pace::Now {
+            return Box::pin(std::future::pending());
+        }
         let done = {
             let state = self.state.lock();
             let mut done = state.committed.clone();

@@ -71,7 +71,7 @@ fn same_block_on_shared_and_fresh_worlds_is_the_same() {
     let second = other.run(&commands);
     assert_eq!(first.receipt_root, second.receipt_root);
     assert_eq!(first.event_root, second.event_root);
-    assert_eq!(first.world.writes(&first.dirty), second.world.writes(&second.dirty));
+    assert_eq!(first.dirty.writes(), second.dirty.writes());
     assert_eq!(keep.len(), Kit::new().world.len(), "the parent's world is untouched");
 }
 

@@ -125,32 +125,32 @@ fn body_root_segments_chain_and_kind_are_checked() {
     let mut kit = Kit::new();
     let one = kit.signed(&acme(), put("acme", b"k"));
     let good = block(vec![one.clone()]);
-    assert!(check_body(&good, |_| None).is_ok());
+    assert!(check_body(&good, |_| Vec::new()).is_ok());
 
     let mut swapped = good.clone();
     swapped.body.segments[0].commands[0].bytes[0] ^= 1;
-    assert_eq!(check_body(&swapped, |_| None).err(), Some(CheckError::Root("body_root")));
+    assert_eq!(check_body(&swapped, |_| Vec::new()).err(), Some(CheckError::Root("body_root")));
 
     let mut misplaced = good.clone();
     misplaced.body.segments[0].space = "borealis".to_owned();
     misplaced.header.body_root = misplaced.body.root();
-    assert_eq!(check_body(&misplaced, |_| None).err(), Some(CheckError::Segments));
+    assert_eq!(check_body(&misplaced, |_| Vec::new()).err(), Some(CheckError::Segments));
 
     let mut empty = good.clone();
     empty.body.segments.push(Segment { space: "z".to_owned(), commands: Vec::new() });
     empty.header.body_root = empty.body.root();
-    assert_eq!(check_body(&empty, |_| None).err(), Some(CheckError::Segments));
+    assert_eq!(check_body(&empty, |_| Vec::new()).err(), Some(CheckError::Segments));
 
     let mut foreign = good.clone();
     foreign.header.chain_id = Digest([1; 32]);
-    assert_eq!(check_body(&foreign, |_| None).err(), Some(CheckError::Chain(0)));
+    assert_eq!(check_body(&foreign, |_| Vec::new()).err(), Some(CheckError::Chain(0)));
 
     let mut unknown = good;
     unknown.body.segments[0].commands[0].kind = 99;
     unknown.header.body_root = unknown.body.root();
     let source = DecodeRefusal::Kind;
     assert_eq!(
-        check_body(&unknown, |_| None).err(),
+        check_body(&unknown, |_| Vec::new()).err(),
         Some(CheckError::Command { index: 0, source })
     );
 }
@@ -162,7 +162,7 @@ fn work_over_the_limit_is_refused() {
         Action::Kv(KvAction::Delete { space: "acme".to_owned(), key: vec![i], range_end: vec![0] })
     };
     let commands: Vec<_> = (1..=20).map(|i| kit.signed(&acme(), wipe(i))).collect();
-    assert_eq!(check_body(&block(commands), |_| None).err(), Some(CheckError::Limit("work")));
+    assert_eq!(check_body(&block(commands), |_| Vec::new()).err(), Some(CheckError::Limit("work")));
 }
 
 #[test]

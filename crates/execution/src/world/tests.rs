@@ -1,6 +1,6 @@
 //! The table against a plain ordered map, and the replay window against a set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -16,18 +16,18 @@ proptest! {
         let mut world = World::default();
         let mut model: BTreeMap<Vec<u8>, ()> = BTreeMap::new();
         let mut leaves: BTreeMap<Digest, Option<Digest>> = BTreeMap::new();
-        let mut dirty = BTreeSet::new();
+        let mut dirty = Dirty::default();
         for (i, (insert, k)) in ops.iter().enumerate() {
             let key: Key = vec![*k].into();
             if *insert {
-                world.put(key, Arc::from(&b"v"[..]), at(i as u64), &mut dirty);
+                world.put(&key, Arc::from(&b"v"[..]), at(i as u64), &mut dirty);
                 model.insert(vec![*k], ());
             } else {
                 world.remove(&key, &mut dirty);
                 model.remove(&vec![*k]);
             }
             // The leaves a settlement would write are enough to keep every leaf right.
-            for (slot, leaf) in world.writes(&std::mem::take(&mut dirty)) {
+            for (slot, leaf) in std::mem::take(&mut dirty).writes() {
                 leaves.insert(slot, leaf);
             }
         }
@@ -60,8 +60,8 @@ proptest! {
 #[test]
 fn reversed_range_is_empty() {
     let mut world = World::default();
-    let mut dirty = BTreeSet::new();
-    world.put(vec![5].into(), Arc::from(&b"v"[..]), at(2), &mut dirty);
+    let mut dirty = Dirty::default();
+    world.put(&vec![5].into(), Arc::from(&b"v"[..]), at(2), &mut dirty);
     assert_eq!(world.range(&[5], &[4]).count(), 0);
     assert_eq!(world.range(&[5], &[5]).count(), 0);
     assert_eq!(world.range(&[5], &[]).count(), 1);

@@ -140,7 +140,7 @@ impl From<&Applied> for ActionDone {
             status,
             refusal,
             changes: applied.changes.len() as u64,
-            actor: ActorShown::from(&applied.actor),
+            actor: ActorShown::from(&*applied.actor),
         }
     }
 }

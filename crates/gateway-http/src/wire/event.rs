@@ -183,7 +183,7 @@ impl ChangeEvent {
             key: hex::encode(&*change.key),
             value,
             prev_mod_revision: change.event.prev_mod_revision,
-            actor: ActorShown::from(&applied.actor),
+            actor: ActorShown::from(&*applied.actor),
         })))
     }
 }

@@ -7,6 +7,8 @@ use hanse_types::{
     SignedCommand, SignedPayload, Status, encode,
 };
 
+mod pace;
+
 use super::*;
 use crate::{Admission, Job, SubmitError, Ticket, TicketError};
 
@@ -38,18 +40,27 @@ fn genesis() -> Genesis {
     }
 }
 
+type Sent = Arc<Mutex<Vec<(Audience, Vec<Command>)>>>;
+
 struct Solo {
     ledger: Arc<Ledger>,
+    sent: Sent,
     view: u64,
     now_ms: u64,
 }
 
 impl Solo {
     fn new() -> Self {
-        let gossip: Box<dyn Fn(Vec<u8>) + Send + Sync> = Box::new(|_| ());
+        let sent = Sent::default();
+        let log = sent.clone();
+        let gossip: Box<dyn Fn(Audience, Vec<u8>) + Send + Sync> =
+            Box::new(move |audience, bytes| {
+                log.lock()
+                    .push((audience, hanse_types::decode(&bytes).expect("a list of commands")));
+            });
         let ledger = Ledger::new(Config { genesis: genesis(), gateway: Some(key(101)), gossip });
         ledger.set_ready();
-        Self { ledger, view: 0, now_ms: 1_000_100 }
+        Self { ledger, sent, view: 0, now_ms: 1_000_100 }
     }
 
     fn place(&mut self) -> Place {
@@ -64,9 +75,10 @@ impl Solo {
     }
 
     fn settle(&self) {
-        while let Some(Some(Job::Settle { height, writes })) = self.ledger.next_job().now_or_never()
+        while let Some(Some(Job::Settle { height, changes })) =
+            self.ledger.next_job().now_or_never()
         {
-            self.ledger.tree_settled(height, hash("toy", &[&encode(&writes)]));
+            self.ledger.tree_settled(height, hash("toy", &[&encode(&changes.writes())]));
         }
     }
 
@@ -163,18 +175,20 @@ fn idle_chain_settles_with_one_empty_block_and_then_rests() {
     solo.settle();
     // Genesis is carried first.
     let tip = |solo: &Solo| solo.ledger.snapshot().digest;
-    assert!(solo.ledger.work(tip(&solo)).now_or_never().is_some());
+    assert!(solo.ledger.follow_up(tip(&solo)).now_or_never().is_some());
     solo.step();
     assert!(solo.ledger.work(tip(&solo)).now_or_never().is_none(), "nothing to do");
+    assert!(solo.ledger.follow_up(tip(&solo)).now_or_never().is_none(), "nothing to do");
     solo.ledger.submit(solo.signed(1, put(1))).expect("taken");
     assert!(solo.ledger.work(tip(&solo)).now_or_never().is_some());
     let block = solo.step();
     assert!(block.header.settles);
-    assert!(solo.ledger.work(tip(&solo)).now_or_never().is_some(), "receipts and root wait");
+    assert!(solo.ledger.work(tip(&solo)).now_or_never().is_none(), "no command waits");
+    assert!(solo.ledger.follow_up(tip(&solo)).now_or_never().is_some(), "receipts and root wait");
     let follow = solo.step();
     assert_eq!(follow.header.settled_height, block.header.height);
     assert!(!follow.header.settles);
-    assert!(solo.ledger.work(tip(&solo)).now_or_never().is_none(), "at rest again");
+    assert!(solo.ledger.follow_up(tip(&solo)).now_or_never().is_none(), "at rest again");
 }
 
 #[test]
