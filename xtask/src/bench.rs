@@ -1,5 +1,6 @@
 //! Measuring: the machine, the peer, ourselves, in one run and on one disk.
 
+mod desk;
 mod hanse;
 mod ladder;
 mod machine;
@@ -63,6 +64,10 @@ struct Wish {
     rounds: u32,
     dir: PathBuf,
     hanse: Option<PathBuf>,
+    /// Our side through the REST door and a client process instead of through the desk.
+    door: bool,
+    /// Only our side.
+    ours_only: bool,
 }
 
 /// Runs the benchmark named by the first word.
@@ -83,6 +88,8 @@ fn wish(args: &[String]) -> Result<Wish, Failure> {
         rounds: 3,
         dir: std::env::temp_dir().join(format!("hanse-bench-{}", std::process::id())),
         hanse: None,
+        door: false,
+        ours_only: false,
     };
     let mut words = args.iter();
     while let Some(word) = words.next() {
@@ -90,6 +97,8 @@ fn wish(args: &[String]) -> Result<Wish, Failure> {
             || words.next().ok_or_else(|| Failure::new(format!("{word} wants a value")));
         match word.as_str() {
             "--peer-only" => wish.peer_only = true,
+            "--ours-only" => wish.ours_only = true,
+            "--door" => wish.door = true,
             "-o" => wish.json = value()? == "json",
             "--dir" => wish.dir = value()?.into(),
             "--hanse" => wish.hanse = Some(value()?.into()),

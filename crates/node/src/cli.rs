@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    bench_client, demo, down, gateway, image, key, kv, node, org, out::Format,
-    password::PasswordArgs, proof, space, status, up,
+    bench_client, bench_desk, bench_hash, demo, down, gateway, image, key, kv, node, org,
+    out::Format, password::PasswordArgs, proof, space, status, up,
 };
 
 /// A ledger that several organisations run together, and that existing tools use as they are.
@@ -72,6 +72,12 @@ pub(crate) enum Verb {
     /// Load for `cargo xtask bench`.
     #[command(hide = true)]
     BenchClient(bench_client::BenchArgs),
+    /// A member under load for `cargo xtask bench`.
+    #[command(hide = true)]
+    BenchDesk(bench_desk::DeskArgs),
+    /// Hashing for `cargo xtask bench`.
+    #[command(hide = true)]
+    BenchHash(bench_hash::HashArgs),
     /// Print completions for a shell.
     #[command(
         after_help = "Example:\n  hanse completions bash > ~/.local/share/bash-completion/completions/hanse"

@@ -11,7 +11,7 @@ use crate::{
 
 pub(crate) mod config;
 pub(crate) mod init;
-mod run;
+pub(crate) mod run;
 mod view;
 
 /// Verbs of `hanse node`.

@@ -91,7 +91,7 @@ pub(super) fn percentiles(mut times: Vec<Duration>) -> Flush {
 }
 
 /// One second of `openssl speed` on 16 KiB blocks.
-fn sha256_speed(processes: usize) -> Result<f64, Failure> {
+pub(super) fn sha256_speed(processes: usize) -> Result<f64, Failure> {
     let mut speed = Command::new("openssl");
     speed.args(["speed", "-mr", "-seconds", "1", "-bytes", "16384"]);
     if processes > 1 {

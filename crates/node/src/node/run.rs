@@ -172,7 +172,7 @@ fn bind(loaded: &Loaded, key: &str, address: SocketAddr) -> Result<TcpListener, 
     bound.map_err(|error| loaded.wrong(key, &format!("{address} cannot be used: {error}")))
 }
 
-fn describe(loaded: &Loaded) -> Result<(MemberConfig, RealSettings), Failure> {
+pub(crate) fn describe(loaded: &Loaded) -> Result<(MemberConfig, RealSettings), Failure> {
     let config = &loaded.config;
     let genesis = loaded.trust.file.genesis.clone();
     let mut peers = Vec::new();
