@@ -193,7 +193,7 @@ record = structure(
 
 def receipt(r):
     value = structure("command:d item:4 height:8 index:4 space:s revision:8 status:e3")(r)
-    value["refusal"] = r.variant(range(1, 14)) if value["status"] == 2 else None
+    value["refusal"] = r.variant(range(1, 15)) if value["status"] == 2 else None
     return dict(value, **structure("effects:d actor:d")(r))
 
 def committee(r):

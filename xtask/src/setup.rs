@@ -34,8 +34,10 @@ pub enum Need {
     Engine,
     /// A Python that imports `cryptography`, for the independent verifier.
     PythonCryptography,
-    /// What blob hashing is measured against.
+    /// Makes certificates for tests; what blob hashing is measured against.
     Openssl,
+    /// Brings up the loopback of an empty network, in which a test starts the product.
+    Ip,
     /// Builds the etcd we are measured against. Not installed by us.
     Go,
 }
@@ -46,6 +48,8 @@ struct Remedy {
     /// The package's series in [`PINNED_RELEASE`]: what our tests have run with.
     series: &'static str,
     present: fn() -> bool,
+    /// What brings the rest where a later Debian split the package.
+    rest: Option<&'static str>,
 }
 
 impl Need {
@@ -56,9 +60,12 @@ impl Need {
             Self::Engine => ("docker.io", "20.10.*", || on_path("dockerd") && on_path("docker")),
             Self::PythonCryptography => ("python3-cryptography", "38.*", || python().is_some()),
             Self::Openssl => ("openssl", "3.0.*", || on_path("openssl")),
+            Self::Ip => ("iproute2", "6.1.*", || on_path("ip")),
             Self::Go => return None,
         };
-        Some(Remedy { package, series, present })
+        // Debian 13 has the client in a package of its own.
+        let rest = (self == Self::Engine).then_some("docker-cli");
+        Some(Remedy { package, series, present, rest })
     }
 }
 
@@ -67,10 +74,11 @@ impl Need {
 /// # Errors
 /// When there is no such task.
 pub fn needs_of(task: &str) -> Result<&'static [Need], Failure> {
-    use Need::{Engine, Go, Openssl, PythonCryptography, Registry, Skopeo};
+    use Need::{Engine, Go, Ip, Openssl, PythonCryptography, Registry, Skopeo};
     match task {
         "up" => Ok(&[]),
-        "demo" | "test" => Ok(&[PythonCryptography, Registry, Skopeo, Engine]),
+        "demo" => Ok(&[PythonCryptography, Registry, Skopeo, Engine]),
+        "test" => Ok(&[PythonCryptography, Registry, Skopeo, Engine, Openssl, Ip]),
         "bench" => Ok(&[Openssl, Go]),
         other => Err(Failure::new(format!(
             "nothing is known of setting up {other:?}; try up, test, demo or bench"
@@ -109,6 +117,11 @@ pub fn ensure(needs: &[Need]) -> Result<(), Failure> {
         )));
     }
     install(&missing, &names)?;
+    for remedy in missing.iter().filter(|remedy| !(remedy.present)()) {
+        if let Some(rest) = remedy.rest {
+            retried(&["install", "--yes", "--no-install-recommends", rest])?;
+        }
+    }
     match missing.iter().find(|remedy| !(remedy.present)()) {
         None => Ok(()),
         Some(remedy) => {

@@ -128,6 +128,25 @@ impl PublicKey {
         }
     }
 
+    /// Whether the key can stand for one holder: its bytes are the one encoding of a point of its curve, and that
+    /// point is not of small order. [`PublicKey::verify`] does not ask this: under ZIP-215 a key of small order is a
+    /// key that anybody can sign with, and another encoding is another account of the same holder. So no such key is
+    /// to be registered for anything.
+    pub fn is_sound(&self) -> bool {
+        match self {
+            Self::Ed25519(key) => {
+                is_canonical_and_of_large_order(key)
+                    && ed25519_consensus::VerificationKey::try_from(*key).is_ok()
+            }
+            Self::P256(key) => {
+                is_compressed(key) && p256::ecdsa::VerifyingKey::from_sec1_bytes(key).is_ok()
+            }
+            Self::Secp256k1(key) => {
+                is_compressed(key) && k256::ecdsa::VerifyingKey::from_sec1_bytes(key).is_ok()
+            }
+        }
+    }
+
     /// The account that this key alone controls: `hash("hanse/account", borsh of the key)`.
     pub fn id(&self) -> Digest {
         hash("hanse/account", &[&[self.suite() as u8], self.as_bytes()])
@@ -191,6 +210,40 @@ fn verify_secp256k1(key: &[u8; 33], digest: &Digest, signature: &[u8; 64]) -> bo
         return false;
     };
     signature.normalize_s().is_none() && key.verify_prehash(&digest.0, &signature).is_ok()
+}
+
+/// The y coordinates of the eight points of small order, little-endian: 0, 1, p - 1, and those of order 8.
+const SMALL_ORDER_Y: [[u8; 32]; 5] = [
+    [0; 32],
+    padded(0x01, 0, 0),
+    padded(0xec, 0xff, 0x7f),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+        0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+        0x03, 0x7a,
+    ],
+];
+
+/// p = 2^255 - 19, little-endian.
+const FIELD_P: [u8; 32] = padded(0xed, 0xff, 0x7f);
+
+const fn padded(first: u8, middle: u8, last: u8) -> [u8; 32] {
+    let mut bytes = [middle; 32];
+    bytes[0] = first;
+    bytes[31] = last;
+    bytes
+}
+
+/// Of the points with x = 0, whose sign bit must be clear, both are of small order: the sign needs no look of its own.
+fn is_canonical_and_of_large_order(key: &[u8; 32]) -> bool {
+    let mut y = *key;
+    y[31] &= 0x7f;
+    y.iter().rev().lt(FIELD_P.iter().rev()) && !SMALL_ORDER_Y.contains(&y)
 }
 
 /// SEC 1 section 2.3.3 has other 33-byte forms in some libraries (compact); only these two are ours.

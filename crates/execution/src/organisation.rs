@@ -37,6 +37,7 @@ pub(crate) fn plan(
             compromise(world, context, sender, account, *from_height)?
         }
         OrganisationAction::AddGateway { key } => {
+            sound(key)?;
             let id = key.id();
             if world.get(&StateKey::Gateway(id).encode()).is_some() {
                 return Err(Refusal::Exists);
@@ -58,6 +59,11 @@ pub(crate) fn plan(
     Ok(Plan { ops: vec![op], reply: Reply::None })
 }
 
+/// A key of small order would be an account for everybody, and another encoding of a key a second one for its holder.
+fn sound(key: &hanse_types::PublicKey) -> Result<(), Refusal> {
+    if key.is_sound() { Ok(()) } else { Err(Refusal::WeakKey) }
+}
+
 fn add_account(
     world: &World,
     context: &BlockContext,
@@ -70,6 +76,7 @@ fn add_account(
     if roles.is_empty() || !sorted {
         return Err(Refusal::Malformed);
     }
+    sound(key)?;
     // A key is registered only with its holder's consent, so nobody can adopt, or rogue-combine with, another's key.
     if !key.verify(POSSESSION_DOMAIN, sender.organisation.as_bytes(), proof) {
         return Err(Refusal::NotAuthorised);
@@ -118,3 +125,6 @@ fn own_account(
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

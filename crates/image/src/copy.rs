@@ -150,6 +150,8 @@ fn prepare(target: &Target, options: &CopyOptions) -> Result<Prepared, ImageErro
         Target::Place(ImageRef::ContainersStorage(name)) => storage(named(name)?, options),
         Target::LocalEngine(name) => match docker() {
             Ok(engine) => Ok(Prepared::Engine { engine, name: name.tagged() }),
+            // Who names an engine means that one.
+            Err(missing) if options.engine.names_docker() => Err(missing),
             Err(missing) => storage(name.tagged(), options).map_err(|other| {
                 ImageError::Environment(format!("no local engine was found: {missing}; {other}"))
             }),

@@ -28,6 +28,17 @@ pub struct EngineOptions {
     pub podman_host: Option<String>,
 }
 
+impl EngineOptions {
+    /// Whether somebody said which Docker engine is meant.
+    pub(crate) fn names_docker(&self) -> bool {
+        self.docker_host.is_some() || named_by_environment().is_some()
+    }
+}
+
+fn named_by_environment() -> Option<String> {
+    std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty())
+}
+
 /// A connection to an engine; nothing is sent before it is used.
 pub(crate) struct Engine {
     docker: Docker,
@@ -43,7 +54,7 @@ pub(crate) fn docker(options: &EngineOptions, idle: Duration) -> Result<Engine, 
     if let Some(host) = &options.docker_host {
         return connect(host, "docker", idle);
     }
-    if let Some(host) = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()) {
+    if let Some(host) = named_by_environment() {
         let tls = std::env::var_os("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty());
         if tls && !host.starts_with("unix://") {
             let why = "DOCKER_TLS_VERIFY is set, and TLS to an engine is not supported: forward its socket instead";

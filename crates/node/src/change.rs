@@ -179,6 +179,11 @@ pub(crate) fn refused(refusal: &str) -> Failure {
         ),
         "quota" => (Exit::Refused, "a quota is used up", "free something, or ask for more"),
         "work" => (Exit::Refused, "the command is too large for a block", "split it"),
+        "weak_key" => (
+            Exit::Malformed,
+            "the key to be registered is one that anybody can sign with, or not canonically written",
+            "make another one with `hanse key create`",
+        ),
         "replayed" => (Exit::Refused, "the same command was seen before", "nothing: it is done"),
         _ => (Exit::Refused, "the ledger refused it", "see docs/errors"),
     };

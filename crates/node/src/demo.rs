@@ -10,6 +10,8 @@ use crate::{
     out::{self, Out},
 };
 
+mod docker;
+mod engine;
 mod front;
 mod layout;
 mod operator;
@@ -27,7 +29,8 @@ Examples:
   hanse demo --registry localhost:5000       against a registry that runs (attacks on its storage are left out)
   hanse demo --json
 
-Starts a network of its own in a temporary directory, and removes all of it at the end. Takes about a minute.")]
+Starts a network, a registry and a Docker engine of its own in a temporary directory, and removes all of it at the end.
+What cannot be had on this machine (an engine needs root) is listed as not available. Takes about a minute.")]
 pub(crate) struct DemoArgs {
     /// Registry to use, as host:port or URL [default: one is started].
     #[arg(long, value_name = "URL")]
@@ -75,6 +78,12 @@ async fn play(stage: &mut Stage, registry: Option<&str>) -> Result<(), Failure> 
     script::play(stage, &mut operator).await?;
     operator.stop().await;
     script::offline(stage).await
+}
+
+/// Whether a program is on the path.
+fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// The independent verifier: named by `HANSE_VERIFY_PY`, else found in the checkout this program was built or is run in.

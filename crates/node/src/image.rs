@@ -67,17 +67,21 @@ Exit: 0 verified; 10 not signed; 11 unknown name; 12 wrong signer; 13 revoked, y
     #[command(after_help = "\
 Examples:
   hanse image pull localhost:5000/acme/app:v1                        into the local engine
-  hanse image pull localhost:5000/acme/app:v1 --to oci:app:v1")]
+  hanse image pull localhost:5000/acme/app:v1 --to oci:app:v1
+  hanse image pull registry.example/acme/app:v1 --registry-ca our-ca.pem --to containers-storage:app:v1
+
+On refusal nothing is left in any of these places. DOCKER_HOST names another engine; credentials come from Docker's
+config.json (DOCKER_CONFIG), as `docker login` writes it, and go to the registry and its token server alone.")]
     Pull(pull::PullArgs),
     /// List the releases of a repository or tag: signers, rollbacks, revocations.
     #[command(after_help = "Example:\n  hanse image history localhost:5000/acme/app:v1")]
     History(history::HistoryArgs),
-    /// Say \"stop running it\"; this cannot be taken back.
+    /// Say "stop running it"; this cannot be taken back.
     #[command(
         after_help = "Example:\n  hanse image revoke localhost:5000/acme/app:v1 --reason 'key leaked into layer 3'"
     )]
     Revoke(withdraw::WithdrawArgs),
-    /// Say \"do not start new ones\".
+    /// Say "do not start new ones".
     #[command(
         after_help = "Example:\n  hanse image yank localhost:5000/acme/app@sha256:9f.. --reason 'crashes on arm64'"
     )]

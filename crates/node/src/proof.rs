@@ -200,6 +200,10 @@ async fn get(verb: GetVerb, home: &Home, out: Out) -> Result<(), Failure> {
             (lookup_path(std::slice::from_ref(&key)), Asked::Key(key), common)
         }
         GetVerb::Range { space, key, range_end, common } => {
+            if range_end.as_ref().is_some_and(|end| *end <= key) {
+                let what = "the range ends before it begins";
+                return Err(Failure::new(Exit::Usage, what).fix("write the first key first"));
+            }
             let start = StateKey::Kv { space: &space, key: key.as_bytes() }.encode();
             let end = match &range_end {
                 Some(end) => StateKey::Kv { space: &space, key: end.as_bytes() }.encode(),

@@ -66,6 +66,8 @@ pub enum Refusal {
     Evidence = 12,
     /// The work price is over the block's limit.
     Work = 13,
+    /// The key to be registered is of small order, of another encoding than the one canonical, or no point at all.
+    WeakKey = 14,
 }
 
 /// Outcome in one word.

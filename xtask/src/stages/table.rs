@@ -56,10 +56,18 @@ pub(super) const STAGES: &[Stage] = &[
         ]),
     },
     Stage {
-        // The demonstration runs a real registry, and the second verifier, as its users would.
+        // The demonstration and the tests of the binary run a real registry, a real engine, the clients of both, and the
+        // second verifier, as their users would.
         name: "test",
         minutes: 30,
-        needs: &[Need::Registry, Need::Skopeo, Need::PythonCryptography],
+        needs: &[
+            Need::Registry,
+            Need::Skopeo,
+            Need::Engine,
+            Need::PythonCryptography,
+            Need::Openssl,
+            Need::Ip,
+        ],
         work: Work::Program(&["cargo", "test", "--workspace", "--locked", "--no-fail-fast"]),
     },
     Stage {

@@ -75,3 +75,20 @@ fn stage_names_are_unique() {
     names.dedup();
     assert_eq!(names.len(), table::STAGES.len());
 }
+
+/// Seeds defect 4B-12: there, CI was `echo hello world`.
+#[test]
+fn defect_4b_12_ci_runs_the_whole_test_set() {
+    let run = std::fs::read_to_string(repo::root().join(".ci/run")).unwrap();
+    assert!(run.lines().any(|line| line.starts_with("set -e")), "a failure before the end counts");
+    // Without names of stages: all of them. What is executed last decides the exit code.
+    let last = run.lines().rev().find(|line| !line.trim().is_empty()).unwrap();
+    assert_eq!(last, "exec cargo xtask test </dev/null");
+    for name in ["clippy", "build", "test", "verify-py"] {
+        assert!(table::STAGES.iter().any(|stage| stage.name == name), "{name}");
+    }
+    for need in setup::needs_of("test").unwrap() {
+        let asked = table::STAGES.iter().any(|stage| stage.needs.contains(need));
+        assert!(asked, "{need:?} is set up for the tests, and no stage asks for it");
+    }
+}

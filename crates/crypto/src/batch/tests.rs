@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use curve25519_dalek::constants::ED25519_BASEPOINT_POINT as B;
+use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT as B, EIGHT_TORSION};
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::scalar::Scalar;
 use proptest::prelude::*;
@@ -100,6 +100,43 @@ fn small_order_and_non_canonical_points_are_accepted_as_zip_215_says() {
     for item in &items {
         assert_eq!(batch(core::slice::from_ref(item)), NONE);
     }
+}
+
+/// Seeds defect 4A-5: a key of small order has no holder, for whoever likes signs with it (the test above), and a key in
+/// another encoding is a second account. Neither may be registered.
+#[test]
+fn seed_4a_5_keys_of_small_order_or_another_encoding_are_not_sound() {
+    for text in SMALL_ORDER {
+        assert!(!PublicKey::Ed25519(from_hex(text).unwrap()).is_sound(), "{text}");
+    }
+    // All encodings with y >= p, whose points are those of y - p.
+    for low in 0xed..=0xff_u8 {
+        for last in [0x7f, 0xff] {
+            let mut bytes = [0xff; 32];
+            (bytes[0], bytes[31]) = (low, last);
+            assert!(!PublicKey::Ed25519(bytes).is_sound(), "{bytes:02x?}");
+        }
+    }
+    let torsion = EIGHT_TORSION[1];
+    let (mut points, mut others) = (0, 0);
+    for n in 2..300_u64 {
+        // About every second text of 32 bytes is a point; sound is what the library calls a point of large order.
+        let bytes: [u8; 32] = sha2::Sha256::digest(n.to_be_bytes()).into();
+        let point = CompressedEdwardsY(bytes).decompress();
+        let expected = point.is_some_and(|p| !p.is_small_order() && p.compress().0 == bytes);
+        assert_eq!(PublicKey::Ed25519(bytes).is_sound(), expected, "{bytes:02x?}");
+        (points, others) = if expected { (points + 1, others) } else { (points, others + 1) };
+        // A holder's key shifted by a point of small order is still nobody else's to sign with.
+        let shifted = (B * Scalar::from(n) + torsion).compress().to_bytes();
+        assert!(PublicKey::Ed25519(shifted).is_sound());
+    }
+    assert!(points > 100 && others > 100, "{points} and {others}");
+    for suite in Suite::ALL {
+        assert!(SigningKey::from_seed(suite, [7; 32]).public().is_sound());
+    }
+    let not_points = [[0; 33], [4; 33], [0xff; 33]];
+    assert!(!not_points.iter().any(|key| PublicKey::P256(*key).is_sound()));
+    assert!(!not_points.iter().any(|key| PublicKey::Secp256k1(*key).is_sound()));
 }
 
 /// Two signatures whose errors cancel in a sum without random factors.

@@ -125,5 +125,6 @@ fn word(refusal: Refusal) -> &'static str {
         Refusal::Quota => "quota",
         Refusal::Evidence => "evidence",
         Refusal::Work => "work",
+        Refusal::WeakKey => "weak_key",
     }
 }

@@ -52,7 +52,7 @@ fn one_digest_cannot_mean_two_things() {
 }
 
 #[tokio::test]
-async fn progress_is_in_real_bytes() {
+async fn defect_4b_9_progress_is_in_real_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let tar = tar_of(&[("big", &vec![5; 5 << 20])]);
     let made = image("amd64", &[layer_of(tar, "tar")]);

@@ -1,4 +1,6 @@
 //! Small images, made by hand: an OCI image layout with one layer of one file.
+//!
+//! Also used by the tests of the binary, which include this file.
 
 use std::{fs, io, path::Path};
 
@@ -21,9 +23,14 @@ pub(super) struct Made {
 impl Made {
     /// An image whose one file holds `text`.
     pub(super) fn new(text: &str) -> Self {
+        Self::of("amd64", text)
+    }
+
+    /// The same for another processor.
+    pub(super) fn of(architecture: &str, text: &str) -> Self {
         let layer = tar(text);
         let config = json!({
-            "architecture": "amd64", "os": "linux",
+            "architecture": architecture, "os": "linux",
             "config": { "Cmd": ["/hello.txt"] },
             "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
         });
@@ -68,7 +75,8 @@ pub(super) fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", sha256(bytes))
 }
 
-fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
+/// What refers to a blob.
+pub(super) fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
     json!({ "mediaType": media_type, "digest": digest(bytes), "size": bytes.len() })
 }
 

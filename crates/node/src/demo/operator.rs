@@ -155,6 +155,39 @@ impl Operator {
             .attempt(Exit::Environment, || format!("could not alter {}", path.display()))
     }
 
+    /// Alters all stored blobs that hold `from`, for images that others made.
+    ///
+    /// # Errors
+    /// When the storage is not ours, or no blob holds it.
+    pub(super) fn alter_stored(&self, from: &str, to: &str) -> Result<(), Failure> {
+        let root = self.storage()?.join("docker/registry/v2/blobs/sha256");
+        let what = || format!("could not look through {}", root.display());
+        let mut altered = 0;
+        for shelf in fs::read_dir(&root).attempt(Exit::Environment, what)?.flatten() {
+            for blob in fs::read_dir(shelf.path()).attempt(Exit::Environment, what)?.flatten() {
+                let data = blob.path().join("data");
+                let mut bytes = fs::read(&data).attempt(Exit::Environment, what)?;
+                let at = bytes.windows(from.len()).position(|part| part == from.as_bytes());
+                if let Some(at) = at {
+                    bytes.splice(at..at + from.len(), to.bytes());
+                    fs::write(&data, bytes).attempt(Exit::Environment, what)?;
+                    altered += 1;
+                }
+            }
+        }
+        match altered {
+            0 => Err(Failure::new(Exit::Internal, "there is nothing to alter in the storage")),
+            _ => Ok(()),
+        }
+    }
+
+    fn storage(&self) -> Result<&Path, Failure> {
+        let (_, storage) = self.own.as_ref().ok_or_else(|| {
+            Failure::new(Exit::Internal, "the storage of that registry is not ours")
+        })?;
+        Ok(storage)
+    }
+
     /// Puts a stored blob back.
     ///
     /// # Errors
@@ -168,11 +201,8 @@ impl Operator {
     /// Where distribution's file system driver keeps a blob.
     fn stored(&self, blob: &[u8]) -> Result<PathBuf, Failure> {
         let hex = hanse_crypto::sha256(blob).to_string();
-        let (_, storage) = self.own.as_ref().ok_or_else(|| {
-            Failure::new(Exit::Internal, "the storage of that registry is not ours")
-        })?;
-        let path =
-            storage.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(&hex).join("data");
+        let blobs = self.storage()?.join("docker/registry/v2/blobs/sha256");
+        let path = blobs.join(&hex[..2]).join(&hex).join("data");
         if path.is_file() {
             return Ok(path);
         }

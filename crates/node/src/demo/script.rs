@@ -3,7 +3,9 @@
 use rustix::process::Signal;
 use tokio::process::Command;
 
-use super::{front::Front, layout::Made, operator::Operator, python_verifier, stage::Stage};
+use super::{
+    docker, front::Front, layout::Made, operator::Operator, python_verifier, stage::Stage,
+};
 use crate::{
     exit::{Attempt as _, Exit, Failure},
     local::process,
@@ -63,6 +65,7 @@ pub(super) async fn play(stage: &mut Stage, operator: &mut Operator) -> Result<(
     if operator.owns_storage() {
         storage(stage, operator, &cast, &name).await?;
     }
+    docker::play(stage, operator).await?;
     two_faces(stage, operator, &cast, &two).await?;
     one_stops(stage, &name).await?;
     taken_back(stage, operator, &cast).await
@@ -221,7 +224,10 @@ pub(super) async fn offline(stage: &mut Stage) -> Result<(), Failure> {
             let shown = std::iter::once("python3".to_owned()).chain(args).collect();
             stage.step("an independent verifier in Python agrees", 0, shown, command).await?;
         }
-        None => stage.say("  (tools/verify-py or Python's `cryptography` is not here: left out)"),
+        None => {
+            let why = "tools/verify-py or Python's `cryptography` is not here";
+            stage.not_available("the independent verifier", why);
+        }
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use super::engine::Engine;
 use crate::{
     exit::{Attempt as _, Exit, Failure},
     home,
@@ -32,6 +33,9 @@ struct Step {
 
 /// Everything the demo has going.
 pub(super) struct Stage {
+    // Before the directory it lives in.
+    engine: Option<Engine>,
+    missing: Vec<Value>,
     dir: Option<tempfile::TempDir>,
     kept: PathBuf,
     steps: Vec<Step>,
@@ -60,7 +64,8 @@ impl Stage {
             ("HANSE_HOME", kept.join("home").display().to_string()),
             ("DOCKER_CONFIG", kept.join("docker").display().to_string()),
         ];
-        Ok(Self { dir, kept, steps: Vec::new(), env, quiet, up: false })
+        let (engine, missing, steps) = (None, Vec::new(), Vec::new());
+        Ok(Self { engine, missing, dir, kept, steps, env, quiet, up: false })
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -74,6 +79,24 @@ impl Stage {
         }
     }
 
+    /// Gives all later commands an engine.
+    pub(super) fn equip(&mut self, engine: Engine) {
+        self.env.push(("DOCKER_HOST", engine.host.clone()));
+        self.engine = Some(engine);
+    }
+
+    /// Says what cannot be shown here, and why.
+    pub(super) fn not_available(&mut self, what: &str, why: &str) {
+        let (what, why) = (out::shown(what), out::shown(why));
+        self.say(&format!("  --  {what}: not available: {why}"));
+        self.missing.push(json!({ "what": what, "why": why }));
+    }
+
+    /// What the last command said last.
+    pub(super) fn said(&self) -> &str {
+        self.steps.last().map_or("", |step| step.said.as_str())
+    }
+
     /// Starts four organisations' members.
     pub(super) async fn network_up(&mut self) -> Result<(), Failure> {
         let base = free_ports()?.to_string();
@@ -82,11 +105,8 @@ impl Stage {
         self.up = true;
         let args = ["up", "--detach", "--dir", &dir, "--base-port", &base];
         if !self.run("four organisations start their members", 0, &args).await? {
-            let said = self.steps.last().map(|s| s.said.clone()).unwrap_or_default();
-            return Err(Failure::new(
-                Exit::Environment,
-                format!("the network did not start: {said}"),
-            ));
+            let what = format!("the network did not start: {}", self.said());
+            return Err(Failure::new(Exit::Environment, what));
         }
         let network = self.network()?;
         let first = network
@@ -157,6 +177,7 @@ impl Stage {
 
     /// Ends what runs.
     pub(super) async fn strike(&mut self) {
+        drop(self.engine.take());
         if !self.up {
             return;
         }
@@ -191,7 +212,7 @@ impl Stage {
         json!({
             "v": 1, "ok": failure.is_none() && self.all_as_expected(),
             "reason": failure.map(Failure::reason), "remedy": failure.and_then(Failure::remedy),
-            "steps": steps,
+            "steps": steps, "not_available": self.missing,
         })
     }
 }

@@ -144,7 +144,14 @@ pub(crate) fn found(name: &str, founders: &[Founder]) -> Result<Genesis, Failure
     for founder in founders {
         let bad = || format!("the founder {} is malformed", shown(&founder.organisation));
         check_name(&founder.organisation).attempt(Exit::Malformed, bad)?;
-        let key = |text: &str| text.parse::<PublicKey>().attempt(Exit::Malformed, bad);
+        let key = |text: &str| {
+            let key = text.parse::<PublicKey>().attempt(Exit::Malformed, bad)?;
+            let weak = || {
+                Failure::new(Exit::Malformed, bad())
+                    .fix("it names a key that anybody can sign with")
+            };
+            if key.is_sound() { Ok(key) } else { Err(weak()) }
+        };
         let PublicKey::Ed25519(consensus) = key(&founder.consensus)? else {
             return Err(Failure::new(Exit::Malformed, bad()).fix("a consensus key is ed25519"));
         };
@@ -156,12 +163,15 @@ pub(crate) fn found(name: &str, founders: &[Founder]) -> Result<Genesis, Failure
         });
     }
     organisations.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut keys: Vec<[u8; 32]> = organisations.iter().map(|o| o.consensus).collect();
+    let keys = organisations.iter().flat_map(|o| {
+        [PublicKey::Ed25519(o.consensus), o.admin].into_iter().chain(o.gateways.iter().copied())
+    });
+    let mut keys: Vec<PublicKey> = keys.collect();
     keys.sort_unstable();
     let twice = organisations.windows(2).any(|pair| pair[0].name == pair[1].name)
         || keys.windows(2).any(|pair| pair[0] == pair[1]);
     if twice {
-        let what = "two founders have the same name or the same consensus key";
+        let what = "two founders have the same name, or a key stands for two things";
         return Err(Failure::new(Exit::Malformed, what));
     }
     Ok(Genesis {

@@ -25,6 +25,17 @@ fn kill_9(pid: u64) {
     assert!(status.success());
 }
 
+/// Ends a network also when its test fails: nothing else would.
+struct Ended(std::path::PathBuf);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let mut down = Command::new(env!("CARGO_BIN_EXE_hanse"));
+        // The test says itself whether `down` works.
+        let _ended = down.args(["down", "--dir"]).arg(&self.0).output();
+    }
+}
+
 fn up(user: &User, dir: &str, base: &str) {
     let output = user.run(&["up", "--detach", "--dir", dir, "--base-port", base]);
     assert_eq!(code(&output), 0, "{}", err(&output));
@@ -37,6 +48,7 @@ fn what_was_acknowledged_survives_the_death_of_everything() {
     let net = user.path("net");
     let dir = net.display().to_string();
     let base = base_port(4).to_string();
+    let _ended = Ended(net.clone());
     up(&user, &dir, &base);
     user.set("HANSE_TRUST_ROOT", net.join("trust-root.json"));
     let endpoint = format!("http://127.0.0.1:{base}");
@@ -97,4 +109,27 @@ fn a_taken_port_is_named_and_nothing_is_left_running() {
         assert!(err(&output).contains(&port), "{}", err(&output));
         assert!(pids(&net).is_empty());
     }
+}
+
+/// Seeds defect 4B-8: there, a node asked a server far away for its own address before it started.
+#[test]
+fn defect_4b_8_a_network_starts_where_there_is_no_other() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("NOT RUN: only root can make an empty network");
+        return;
+    }
+    let user = User::new();
+    let hanse = env!("CARGO_BIN_EXE_hanse");
+    // Loopback alone: no route, no name server, no other interface. One shell, for the network ends with it.
+    let script = format!(
+        "ip link set lo up && test -z \"$(ip route)\" && {hanse} up --detach --dir net && {hanse} status && {hanse} down --dir net"
+    );
+    let mut shell = Command::new("unshare");
+    shell.args(["--net", "sh", "-ec", &script]).current_dir(user.dir.path());
+    let network = user.path("net").join("network.json");
+    let output =
+        user.outfit(&mut shell).env("HANSE_ENDPOINT", "http://127.0.0.1:8000").output().unwrap();
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert!(out(&output).starts_with("READY http://127.0.0.1:8000\n"), "{}", out(&output));
+    assert!(network.is_file());
 }

@@ -24,27 +24,44 @@ impl User {
     }
 
     pub(crate) fn set(&mut self, name: &'static str, value: impl AsRef<Path>) {
+        self.unset(name);
         self.env.push((name, value.as_ref().display().to_string()));
+    }
+
+    pub(crate) fn unset(&mut self, name: &'static str) {
+        self.env.retain(|(set, _)| *set != name);
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hanse"));
+        self.outfit(&mut command).args(args);
+        command
+    }
+
+    /// Gives a program this user's environment, without anything of the machine's own user.
+    pub(crate) fn outfit<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         for name in [
             "HANSE_ENDPOINT",
             "HANSE_TRUST_ROOT",
             "HANSE_KEY",
             "HANSE_PASSWORD_FILE",
             "XDG_STATE_HOME",
+            "XDG_DATA_HOME",
+            "XDG_CONFIG_HOME",
+            "XDG_RUNTIME_DIR",
+            "DOCKER_HOST",
+            "DOCKER_CONFIG",
+            "CONTAINER_HOST",
+            "REGISTRY_AUTH_FILE",
+            "SSL_CERT_FILE",
         ] {
             command.env_remove(name);
         }
         command
-            .args(args)
             .env("HANSE_HOME", self.path("home"))
             .env("HOME", self.dir.path())
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .stdin(std::process::Stdio::null());
-        command
+            .stdin(std::process::Stdio::null())
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Output {

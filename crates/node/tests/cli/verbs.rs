@@ -41,6 +41,15 @@ fn a_password_is_never_taken_from_a_file_others_read_or_from_nowhere() {
     assert_eq!(code(&nowhere), 2);
     assert!(err(&nowhere).contains("--password-file"), "{}", err(&nowhere));
     assert_eq!(code(&user.run(&["key", "create", "a", "--password", "x"])), 2);
+    // No password at all is none, also in a file.
+    for nothing in ["", "\n", "\r\n"] {
+        let password = user.password();
+        std::fs::write(&password, nothing).unwrap();
+        let refused = user.run(&["key", "create", "a", "--password-file", &password]);
+        assert_eq!(code(&refused), 3);
+        assert!(err(&refused).contains("empty"), "{}", err(&refused));
+        assert!(!user.path("home/keys/a.json").exists());
+    }
 }
 
 #[test]
@@ -100,6 +109,44 @@ fn a_wrong_configuration_is_exit_78_with_file_line_and_key() {
     let output = user.run(&["node", "run", "--config", &path]);
     assert_eq!(code(&output), 78);
     assert!(err(&output).contains("trust_root"), "{}", err(&output));
+}
+
+/// Seeds defect 4B-7: there, a trailing blank in a setting made it be ignored.
+#[test]
+fn defect_4b_7_no_setting_is_ignored() {
+    let user = User::new();
+    let documented = out(&user.run(&["node", "config"]));
+    let file = user.path("c.toml");
+    let path = file.display().to_string();
+    // In a value, in a key, in a section; a number as text; a setting twice.
+    let listen = documented.lines().find(|line| line.starts_with("listen = ")).unwrap();
+    let blank = format!("{} \"", listen.trim_end_matches('"'));
+    let twice = format!("{listen}\n{listen}");
+    let changes = [
+        (listen, blank.as_str()),
+        (listen, twice.as_str()),
+        ("verifier_only", "\"verifier_only \""),
+        ("[http]", "[\"http \"]"),
+        ("verifier_only = false", "verifier_only = \"false\""),
+    ];
+    for (from, to) in changes {
+        assert!(documented.contains(from), "{from}");
+        std::fs::write(&file, documented.replacen(from, to, 1)).unwrap();
+        let output = user.run(&["node", "run", "--config", &path]);
+        assert_eq!(code(&output), 78, "{to}: {}", err(&output));
+        // Of a key that stands twice either line may be named.
+        let line = documented.lines().position(|line| line.contains(from)).unwrap() + 1;
+        let said = err(&output);
+        let named = [line, line + 1].iter().any(|line| said.contains(&format!("{path}:{line}:")));
+        assert!(named, "{to}: {said}");
+    }
+    // The same of the environment: an address with a blank inside is not passed over for another.
+    let mut user = User::new();
+    user.set("HANSE_ENDPOINT", "http://127.0.0.1:1 /");
+    assert_eq!(user.json(&["status"]).0, 2);
+    user.set("HANSE_TRUST_ROOT", "/nonexistent ");
+    user.set("HANSE_ENDPOINT", "http://127.0.0.1:1");
+    assert_eq!(user.json(&["image", "history", "localhost:5000/a/b"]).0, 3);
 }
 
 #[test]
