@@ -36,7 +36,7 @@ pub struct Side {
     pub p99_us: f64,
     /// CPU of all members, kernel time included, microseconds per put. The client's is not in it.
     pub cpu_us: f64,
-    /// Bytes all members sent to storage, per put.
+    /// Bytes written to the disk during the run, by whomever, per put.
     pub written_bytes: f64,
     /// Write-like system calls of all members, per put.
     pub write_calls: f64,
@@ -50,7 +50,6 @@ impl Side {
     fn with_usage(mut self, used: Usage, puts: u64) -> Self {
         let each = |total: u64| total as f64 / puts.max(1) as f64;
         self.cpu_us = each(used.user_us + used.system_us);
-        self.written_bytes = each(used.written_bytes);
         self.write_calls = each(used.write_calls);
         self.resident_bytes = used.resident_bytes;
         self

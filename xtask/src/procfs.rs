@@ -74,6 +74,24 @@ pub fn usage(pid: u32) -> Result<Usage, Failure> {
         .ok_or_else(|| Failure::new(format!("process {pid} has an unreadable /proc entry")))
 }
 
+/// Bytes written so far to the disk that holds `dir`, by everybody. What `/proc/PID/io` says of writes counts whole folios
+/// on newer kernels: 2 MiB for a page of a file that was written in one go.
+///
+/// # Errors
+/// When the folder is not on a block device whose statistics can be read.
+pub fn disk_written(dir: &std::path::Path) -> Result<u64, Failure> {
+    use std::os::unix::fs::MetadataExt as _;
+    let say = || format!("could not read what the disk of {} has written", dir.display());
+    let device = fs::metadata(dir).attempt(say)?.dev();
+    // glibc gnu_dev_major and gnu_dev_minor.
+    let major = (device >> 8) & 0xfff | (device >> 32) & !0xfff;
+    let minor = device & 0xff | (device >> 12) & !0xff;
+    let stat = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/stat")).attempt(say)?;
+    // Documentation/block/stat.rst: the seventh field is sectors of 512 bytes written.
+    let sectors = stat.split_whitespace().nth(6).and_then(|field| field.parse::<u64>().ok());
+    sectors.map(|sectors| sectors * 512).ok_or_else(|| Failure::new(say()))
+}
+
 fn parse(stat: &str, io: &str, status: &str) -> Option<Usage> {
     let fields = after_name(stat)?;
     let ticks = |index: usize| fields.get(index)?.parse::<u64>().ok();

@@ -19,7 +19,7 @@ use futures::{
     StreamExt as _,
     future::{BoxFuture, Either, select},
 };
-use hanse_types::Place;
+use hanse_types::{Command, Place};
 
 use crate::{
     EngineBlock, Gossip, Pace, Recipients, Verdict,
@@ -37,8 +37,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// its next command, several times over.
 const LINGER: Duration = Duration::from_millis(10);
 
-/// How long a leader waits for more commands when fewer wait than the block before carried, or that one is not committed yet.
+/// How long a leader waits for more commands when fewer wait than the block before carried, or that one is not committed
+/// yet, and how much longer for each KiB of it: about what answering so many clients takes on a busy machine.
 const COMPANY: Duration = Duration::from_millis(3);
+const COMPANY_PER_KIB: Duration = Duration::from_micros(30);
+/// The longest such wait.
+const COMPANY_MAX: Duration = Duration::from_millis(15);
 /// How often a member that just started looks whether the others are connected.
 const CONNECTING: Duration = Duration::from_millis(20);
 
@@ -95,7 +99,8 @@ impl<E: Runtime> EngineApplication<E> for Bridge {
         }
         self.company.wait(&runtime).await;
         let digest = hanse_types::Digest(parent.digest().0);
-        self.await_work(&runtime, digest).await;
+        let bytes: usize = parent.inner().block().body.commands().map(Command::size).sum();
+        self.await_work(&runtime, digest, (bytes / 1024) as u32).await;
         let place = Place {
             epoch: context.epoch().get(),
             view: context.round.view().get(),
@@ -124,9 +129,10 @@ impl<E: Runtime> EngineApplication<E> for Bridge {
 }
 
 impl Bridge {
-    /// Waits until a block on `parent` is worth proposing, at most a heartbeat.
-    async fn await_work<E: Runtime>(&self, runtime: &E, parent: hanse_types::Digest) {
+    /// Waits until a block on `parent`, whose body has so many KiB, is worth proposing, at most a heartbeat.
+    async fn await_work<E: Runtime>(&self, runtime: &E, parent: hanse_types::Digest, kib: u32) {
         let app = &self.spine.app;
+        let company = (COMPANY + COMPANY_PER_KIB * kib).min(COMPANY_MAX);
         let at = |pace, linger| {
             let work = app.work(parent, pace);
             Box::pin(async move {
@@ -134,7 +140,7 @@ impl Bridge {
                 runtime.sleep(linger).await;
             })
         };
-        let paced = select(at(Pace::Soon, COMPANY), at(Pace::Settling, LINGER));
+        let paced = select(at(Pace::Soon, company), at(Pace::Settling, LINGER));
         let waiting = select(paced, Box::pin(runtime.sleep(self.heartbeat)));
         drop(select(app.work(parent, Pace::Now), waiting).await);
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     etcd::{self, EtcdPeer},
     failure::{Attempt as _, Failure},
-    say, setup, up,
+    procfs, say, setup, up,
 };
 
 /// Ports of the peer and of ours: not those both use by default, so that a running network is left alone, and below those
@@ -92,7 +92,7 @@ pub(super) fn run(wish: &Wish) -> Result<(), Failure> {
         if !wish.ours_only {
             let dir = wish.dir.join(format!("etcd-{round}"));
             let etcd = EtcdPeer::start_with(tools.clone(), &dir, PEER_PORT)?;
-            climb("etcd", round, &mut seen.theirs, |clients, puts| {
+            climb(("etcd", &dir), round, &mut seen.theirs, |clients, puts| {
                 Ok((peer::put(&etcd, clients, puts)?, None))
             })?;
         }
@@ -100,7 +100,7 @@ pub(super) fn run(wish: &Wish) -> Result<(), Failure> {
             let dir = wish.dir.join(format!("hanse-{round}"));
             if wish.door {
                 let network = Network::start(binary, &dir, HANSE_PORT)?;
-                climb("hanse", round, &mut seen.ours, |clients, puts| {
+                climb(("hanse", &dir), round, &mut seen.ours, |clients, puts| {
                     Ok((network.put(clients, puts)?, None))
                 })?;
             } else {
@@ -203,7 +203,7 @@ fn desk_round(
         round,
         extra("first command after idling: p50", desks.run(first)?.0.p50_us / 1e3, "ms", "<= 6"),
     );
-    climb("hanse", round, &mut seen.ours, |clients, puts| {
+    climb(("hanse", dir), round, &mut seen.ours, |clients, puts| {
         let (side, inside) = desks.run(session(clients, puts))?;
         Ok((side, Some(inside)))
     })?;
@@ -221,13 +221,15 @@ fn desk_round(
 }
 
 fn climb(
-    name: &str,
+    (name, dir): (&str, &std::path::Path),
     round: u32,
     sides: &mut [Runs],
     mut put: impl FnMut(u32, u64) -> Result<(Side, Option<Inside>), Failure>,
 ) -> Result<(), Failure> {
     for ((clients, puts), runs) in RUNGS.iter().zip(sides) {
-        let (side, inside) = put(*clients, *puts)?;
+        let before = procfs::disk_written(dir)?;
+        let (mut side, inside) = put(*clients, *puts)?;
+        side.written_bytes = (procfs::disk_written(dir)? - before) as f64 / *puts as f64;
         say::note(format_args!(
             "round {round} {name:<5} {clients:>4} clients {:>8.0}/s p50 {:>7.0} µs p99 {:>7.0} µs",
             side.per_second, side.p50_us, side.p99_us
