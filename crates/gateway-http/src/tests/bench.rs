@@ -106,7 +106,7 @@ impl Bench {
         let admin = SigningKey::from_seed(Suite::Ed25519, [1; 32]);
         let gateway = SigningKey::from_seed(Suite::Ed25519, [2; 32]);
         let genesis = genesis(&admin, &gateway);
-        let gossip = Box::new(|_| {});
+        let gossip = Box::new(|_, _| {});
         let ledger = Ledger::new(Config { genesis, gateway: Some(gateway), gossip });
         let config = DoorConfig {
             hosts: vec!["Hanse.Example".to_owned()],
