@@ -164,7 +164,8 @@ impl Audit {
         if self.heights.get(&height).is_none_or(|seen| seen.certified) {
             return;
         }
-        let checked = decode_finalization(bytes).and_then(|(payload, finalization)| {
+        let size = self.committee.members.len();
+        let checked = decode_finalization(bytes, size).and_then(|(payload, finalization)| {
             let ranks = finalization.check(&self.chain_id, &self.committee, &payload)?;
             Ok((payload, ranks.len()))
         });
