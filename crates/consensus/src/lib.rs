@@ -6,6 +6,7 @@
 mod application;
 mod archive;
 mod bridge;
+mod certified;
 mod committer;
 mod config;
 mod engine;
