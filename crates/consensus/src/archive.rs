@@ -11,6 +11,7 @@ use crate::{
     EngineBlock,
     config::{Config, nz},
     engine::{Digest, Finalization, Runtime},
+    past::Known,
     spine::Spine,
     start::StartError,
 };
@@ -85,6 +86,7 @@ pub(crate) async fn replay<E: Runtime>(
     certificates: &Certificates<E>,
     blocks: &Blocks<E>,
     spine: &Spine,
+    known: &Known,
 ) -> Result<(), StartError> {
     let Some(last) = blocks.next_gap(commonware_consensus::types::Height::new(1)).0 else {
         return Ok(());
@@ -95,6 +97,9 @@ pub(crate) async fn replay<E: Runtime>(
         let block = block.ok_or(StartError::Missing(height))?;
         let finalization =
             certificates.get(Identifier::Index(height)).await.map_err(StartError::Certificates)?;
+        if let Some(finalization) = &finalization {
+            known.finalized(finalization);
+        }
         if !spine.replay(&block, finalization.as_ref()) {
             return Err(StartError::Broken(height));
         }

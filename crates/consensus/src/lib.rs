@@ -15,9 +15,11 @@ mod gossip;
 mod handle;
 mod memory;
 mod network;
+mod past;
 mod settings;
 mod spine;
 mod start;
+mod tap;
 mod watch;
 
 pub use application::{Application, Certified, Verdict};
@@ -32,7 +34,9 @@ pub use network::{
     RealNetwork, Simulated, SimulatedOracle, message_bytes_max, real_network, simulated_channels,
     simulated_key, simulated_network,
 };
-pub use start::{StartError, Started, start, vote_partition};
+pub use past::VotesError;
+pub use start::{Ended, StartError, Started, following_partition, start, vote_partition};
+pub use tap::{Ear, Says, SignedVote, Tap, TapChecked, TapEnd, Tapped, Unsent};
 pub use watch::{MemberStatus, Status};
 
 #[cfg(test)]

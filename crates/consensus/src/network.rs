@@ -55,13 +55,14 @@ impl Channel {
 }
 
 /// In the order of [`Channels`]' fields.
-pub(crate) const CHANNELS: [Channel; 6] = [
+pub(crate) const CHANNELS: [Channel; 7] = [
     Channel::new("votes", 0, 8_192, 256, 128),
     Channel::new("certificates", 1, 4_096, 128, 320),
     Channel::new("resolver", 2, 512, 64, 320),
     Channel::new("broadcast", 3, 2_048, 32, 64 * 1024),
     Channel::new("backfill", 4, 1_024, 32, 64 * 1024),
     Channel::new("gossip", 5, 4_096, 128, 8 * 1024),
+    Channel::new("past", 6, 32, 8, 128),
 ];
 
 /// A kind of network: the types of its ends. [`Real`] and [`Simulated`] are the two there are.
@@ -106,6 +107,7 @@ pub struct Channels<N: Links> {
     pub(crate) broadcast: Pair<N>,
     pub(crate) backfill: Pair<N>,
     pub(crate) gossip: Pair<N>,
+    pub(crate) past: Pair<N>,
     pub(crate) blocker: N::Blocker,
     pub(crate) peers: N::Peers,
 }
@@ -222,7 +224,7 @@ where
     let (mut network, mut oracle) = lookup::Network::new(context, settings);
     oracle.track(0, peers);
     let mut open = |channel: Channel| network.register(channel.number, channel.quota());
-    let [votes, certificates, resolver, broadcast, backfill, gossip] = CHANNELS;
+    let [votes, certificates, resolver, broadcast, backfill, gossip, past] = CHANNELS;
     let channels = Channels {
         votes: open(votes),
         certificates: open(certificates),
@@ -230,6 +232,7 @@ where
         broadcast: open(broadcast),
         backfill: open(backfill),
         gossip: open(gossip),
+        past: open(past),
         blocker: oracle.clone(),
         peers: oracle,
     };
@@ -275,8 +278,8 @@ pub async fn simulated_channels<E: Clock>(
         let pair = control.register(channel.number, channel.quota()).await;
         opened.push(pair.map_err(|_| NetworkError::Ended)?);
     }
-    let [votes, certificates, resolver, broadcast, backfill, gossip] =
-        <[_; 6]>::try_from(opened).unwrap_or_else(|_| unreachable!("one pair per channel"));
+    let [votes, certificates, resolver, broadcast, backfill, gossip, past] =
+        <[_; 7]>::try_from(opened).unwrap_or_else(|_| unreachable!("one pair per channel"));
     Ok(Channels {
         votes,
         certificates,
@@ -284,6 +287,7 @@ pub async fn simulated_channels<E: Clock>(
         broadcast,
         backfill,
         gossip,
+        past,
         blocker: control,
         peers: oracle.manager(),
     })

@@ -20,6 +20,8 @@ pub struct MemberConfig {
     pub gateway: Option<SigningKey>,
     /// Follow and serve, never vote.
     pub verifier_only: bool,
+    /// Whoever starts it vouches that this key has never voted on this chain: only then may a log without votes vote.
+    pub first_start: bool,
 }
 
 impl MemberConfig {
@@ -41,6 +43,7 @@ impl MemberConfig {
         let mut config = hanse_store::Config::new("log");
         let prefix = format!("{PREFIX}-votes");
         config.votes.push(VoteJournal { prefix, page_size: PAGE_SIZE });
+        config.riding.push(format!("{PREFIX}-following"));
         config.riding.push(format!("{PREFIX}-marshal"));
         config.riding.push(format!("{PREFIX}-blocks"));
         config.riding.push(format!("{PREFIX}-certificates"));

@@ -8,7 +8,7 @@ fn four_members_fit_the_idle_goal() {
     // The goal for an idle member is 120 MB, of which consensus may reserve a tenth.
     assert!(bound.reserved_bytes < 12 * 1024 * 1024, "{bound}");
     assert!(bound.reserved_bytes < bound.ordinary_bytes && bound.ordinary_bytes < bound.most_bytes);
-    assert_eq!(bound.channels.len(), 6);
+    assert_eq!(bound.channels.len(), 7);
     // Burst 256 of votes, four members, three peer sets.
     assert_eq!((bound.channels[0].name, bound.channels[0].slots), ("votes", 256 * 4 * 3));
     let told = bound.to_string();

@@ -5,3 +5,4 @@ mod demo;
 mod local_network;
 mod user;
 mod verbs;
+mod votes;
