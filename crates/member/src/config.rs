@@ -1,6 +1,6 @@
 //! What one member is made with.
 
-use hanse_consensus::{Config, ConsensusKey, Sizes};
+use hanse_consensus::{Bound, Config, ConsensusKey, Sizes, memory_bound};
 use hanse_crypto::SigningKey;
 use hanse_store::VoteJournal;
 use hanse_types::Genesis;
@@ -35,6 +35,11 @@ impl MemberConfig {
             verifier_only: self.verifier_only,
             sizes: Sizes::default(),
         }
+    }
+
+    /// The memory that queues, caches and buffers of consensus and network may take.
+    pub fn memory_bound(&self) -> Bound {
+        memory_bound(&self.engine())
     }
 
     /// How every member's log is laid out: votes are flushed; certificates, blocks and indexes ride along

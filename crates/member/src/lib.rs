@@ -15,6 +15,6 @@ mod tree;
 pub use assemble::{MemberError, PROTOCOL};
 pub use config::MemberConfig;
 pub use hanse_consensus::{
-    ConsensusKey, Handle, MemberStatus, Peer, PeerAddress, Status, VotesError,
+    Bound, ConsensusKey, Handle, MemberStatus, Peer, PeerAddress, Status, VotesError,
 };
 pub use hanse_store::{Config as LogConfig, Counters, Report};

@@ -70,6 +70,7 @@ async fn live(loaded: Loaded, stop_with_parent: bool) -> Result<(), Failure> {
     drop(bind(&loaded, "listen", loaded.config.p2p.listen)?);
     let (config, settings) = describe(&loaded)?;
     let me = config.consensus.public();
+    tracing::info!(consensus = %config.memory_bound(), "memory that queues may take");
     let started = tokio::select! {
         started = run_member(config, settings) => started,
         () = asked(stop.clone()) => return Ok(()),
