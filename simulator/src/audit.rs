@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hanse_crypto::hash;
 use hanse_ledger::{Applied, Committed, World};
+use hanse_member::simulated::{Says, SignedVote};
 use hanse_proof::decode_finalization;
 use hanse_types::{
     Committee, Digest, Event, EventKind, Genesis, Height, Receipt, Revision, Status, encode,
@@ -22,7 +23,16 @@ struct Seen {
 /// What a key holds: hash of the value and the revision of its last change.
 type Held = (Digest, Revision);
 
+/// What a member signed in one view.
+#[derive(Default)]
+struct Cast {
+    notarized: Option<Digest>,
+    finalized: Option<Digest>,
+    nullified: bool,
+}
+
 pub(crate) struct Audit {
+    votes: BTreeMap<(usize, u64, u64), Cast>,
     chain_id: Digest,
     committee: Committee,
     heights: BTreeMap<Height, Seen>,
@@ -52,6 +62,7 @@ fn outcome(applied: &[Applied]) -> Digest {
 impl Audit {
     pub(crate) fn new(genesis: &Genesis) -> Self {
         Self {
+            votes: BTreeMap::new(),
             chain_id: genesis.chain_id(),
             committee: genesis.committee(),
             heights: BTreeMap::new(),
@@ -158,13 +169,33 @@ impl Audit {
         }
     }
 
+    /// No member signs against its own older votes, whatever became of its disk meanwhile.
+    pub(crate) fn vote(&mut self, member: usize, vote: SignedVote) {
+        let SignedVote { epoch, view, says } = vote;
+        let cast = self.votes.entry((member, epoch, view)).or_default();
+        let against = match says {
+            Says::Notarize(block) => *cast.notarized.get_or_insert(block) != block,
+            Says::Finalize(block) => {
+                *cast.finalized.get_or_insert(block) != block || cast.nullified
+            }
+            Says::Nullify => {
+                cast.nullified = true;
+                cast.finalized.is_some()
+            }
+        };
+        if against {
+            self.found(format!("member {member} signed against its own vote in view {view}"));
+        }
+    }
+
     fn certificate(&mut self, member: usize, committed: &Committed) {
         let Some(bytes) = &committed.finalization else { return };
         let height = committed.block.header.height;
         if self.heights.get(&height).is_none_or(|seen| seen.certified) {
             return;
         }
-        let checked = decode_finalization(bytes).and_then(|(payload, finalization)| {
+        let size = self.committee.members.len();
+        let checked = decode_finalization(bytes, size).and_then(|(payload, finalization)| {
             let ranks = finalization.check(&self.chain_id, &self.committee, &payload)?;
             Ok((payload, ranks.len()))
         });

@@ -1,6 +1,12 @@
 //! Four members with disks and links that can be cut.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use commonware_p2p::simulated::Link;
 use commonware_runtime::{
@@ -10,9 +16,10 @@ use commonware_utils::Probability;
 use futures::channel::oneshot;
 use hanse_ledger::Ledger;
 use hanse_member::{
-    ConsensusKey, Counters, Handle, MemberConfig,
+    ConsensusKey, Counters, Handle, MemberConfig, MemberError,
     simulated::{
-        Setup, SimulatedOracle, run, simulated_channels, simulated_key, simulated_network,
+        Ear, Setup, SimulatedOracle, Unsent, run, simulated_channels, simulated_key,
+        simulated_network,
     },
 };
 use parking_lot::Mutex;
@@ -20,7 +27,7 @@ use parking_lot::Mutex;
 use crate::{
     MEMBERS,
     dice::Dice,
-    disk::{Disk, Loss},
+    disk::{Disk, DiskCopy, Loss},
     flaw::{Flaw, around, log_config},
     genesis,
     machine::Machine,
@@ -65,6 +72,10 @@ struct Seat {
     task: Option<Task<()>>,
     inside: Arc<Mutex<Option<Inside>>>,
     starts: u64,
+    /// Its disk was put back or wiped: it must refuse to vote.
+    amnesiac: bool,
+    /// It did refuse. From then on it is started to follow only.
+    refused: Arc<AtomicBool>,
 }
 
 pub(crate) struct Cluster {
@@ -93,6 +104,8 @@ impl Cluster {
             task: None,
             inside: Arc::default(),
             starts: 0,
+            amnesiac: false,
+            refused: Arc::default(),
         });
         let seats = seats.collect();
         let links = vec![vec![None; MEMBERS]; MEMBERS];
@@ -155,9 +168,29 @@ impl Cluster {
         let channels = simulated_channels(&self.oracle, &self.seats[member].key.public()).await;
         let channels = channels.expect("the network runs as long as the cluster");
         let flaw = self.flaw;
+        let forgetful = flaw == Some(Flaw::Amnesia) && self.seats[member].amnesiac;
+        let others = self.seats.iter().map(|seat| seat.key.public());
+        let others: Vec<_> =
+            others.enumerate().filter(|(i, _)| *i != member).map(|(_, k)| k).collect();
+        let ear: Ear = {
+            let stage = self.stage.clone();
+            Arc::new(move |vote| stage.audit.lock().vote(member, vote))
+        };
+        let unsent: Unsent = {
+            let unsent = self.stage.unsent.clone();
+            Arc::new(move |channel, count| {
+                *unsent.lock().entry(channel).or_default() += count as u64;
+            })
+        };
+        let tap = (ear, unsent, MEMBERS - 1);
+        let channels = channels.tapped(tap, forgetful.then_some(others));
         let seat = &mut self.seats[member];
         seat.starts += 1;
-        let (config, me) = (config(&self.stage, member, &seat.key), seat.key.public());
+        let me = seat.key.public();
+        let mut config = config(&self.stage, member, &seat.key);
+        config.first_start = seat.starts == 1 || forgetful;
+        config.verifier_only = seat.refused.load(Ordering::Relaxed);
+        let (amnesiac, refused) = (seat.amnesiac, seat.refused.clone());
         let setup = Setup {
             log: log_config(flaw),
             around: Box::new(move |app| around(flaw, member, me, app)),
@@ -170,6 +203,9 @@ impl Cluster {
             let machine = Machine::new(context, disk);
             let up = match Box::pin(run(machine, channels, config, setup)).await {
                 Ok(up) => up,
+                Err(MemberError::Votes(_)) if amnesiac => {
+                    return refused.store(true, Ordering::Relaxed);
+                }
                 Err(error) => {
                     return stage
                         .found(format!("member {member} did not start: {}", chain(&error)));
@@ -180,6 +216,9 @@ impl Cluster {
             follow(watching, member, up.ledger.clone(), stage.clone());
             stage.set_door(member, Some(up.ledger));
             let why = up.ended.await;
+            if amnesiac && matches!(why, MemberError::Votes(_)) {
+                return refused.store(true, Ordering::Relaxed);
+            }
             stage.found(format!("member {member} ended: {}", chain(&why)));
         }));
     }
@@ -197,6 +236,18 @@ impl Cluster {
             ledger.stop();
         }
         self.seats[member].disk.cut(loss);
+    }
+
+    /// Makes a member lose its votes: its disk is as `earlier` again, or empty.
+    pub(crate) fn forget(&mut self, member: usize, earlier: Option<&DiskCopy>) {
+        assert!(!self.is_started(member));
+        self.seats[member].amnesiac = true;
+        self.seats[member].disk.put_back(earlier);
+    }
+
+    /// Whether a member has refused to vote.
+    pub(crate) fn has_refused(&self, member: usize) -> bool {
+        self.seats[member].refused.load(Ordering::Relaxed)
     }
 
     /// Lets a member run until its disk fails at the change after `left` others, or for `patience`.
@@ -245,6 +296,7 @@ fn config(stage: &Stage, member: usize, key: &ConsensusKey) -> MemberConfig {
         consensus: key.clone(),
         gateway: Some(genesis::gateway(member)),
         verifier_only: false,
+        first_start: false,
     }
 }
 

@@ -55,9 +55,23 @@ struct Fuse {
 }
 
 type Shared = Arc<Mutex<File>>;
+type Partitions = BTreeMap<String, BTreeMap<Vec<u8>, Shared>>;
+
+fn copy(partitions: &Partitions) -> Partitions {
+    let files = |names: &BTreeMap<Vec<u8>, Shared>| {
+        names
+            .iter()
+            .map(|(n, file)| (n.clone(), Arc::new(Mutex::new(file.lock().copy()))))
+            .collect()
+    };
+    partitions.iter().map(|(partition, names)| (partition.clone(), files(names))).collect()
+}
+
+/// A copy of a whole disk, as a snapshot of its machine makes one.
+pub struct DiskCopy(Partitions);
 
 struct Inner {
-    partitions: BTreeMap<String, BTreeMap<Vec<u8>, Shared>>,
+    partitions: Partitions,
     /// Grows with each power cut: handles of an earlier life reach nothing.
     life: u64,
     power: bool,
@@ -65,6 +79,8 @@ struct Inner {
     speed: Speed,
     dice: Dice,
     counts: DiskCounts,
+    /// Flushes by partition.
+    flushed: BTreeMap<String, u64>,
 }
 
 /// One member's disk. It outlives its member's runs. Cheap to clone.
@@ -93,6 +109,7 @@ impl Disk {
             speed: Speed::GOOD,
             dice,
             counts: DiskCounts::default(),
+            flushed: BTreeMap::new(),
         })))
     }
 
@@ -120,6 +137,18 @@ impl Disk {
         inner.counts.lost += lost;
     }
 
+    /// All that is on it now.
+    pub fn copy(&self) -> DiskCopy {
+        DiskCopy(copy(&self.0.lock().partitions))
+    }
+
+    /// Puts a copy back in place of all that is on it, or wipes it. Nobody may use it meanwhile.
+    pub fn put_back(&self, earlier: Option<&DiskCopy>) {
+        let mut inner = self.0.lock();
+        inner.life += 1;
+        inner.partitions = earlier.map(|DiskCopy(files)| copy(files)).unwrap_or_default();
+    }
+
     /// How fast it flushes from now on.
     pub fn set_speed(&self, speed: Speed) {
         self.0.lock().speed = speed;
@@ -128,6 +157,11 @@ impl Disk {
     /// What was done to it.
     pub fn counts(&self) -> DiskCounts {
         self.0.lock().counts
+    }
+
+    /// Flushes by partition, to see where they come from.
+    pub fn flushed(&self) -> BTreeMap<String, u64> {
+        self.0.lock().flushed.clone()
     }
 
     pub(crate) fn life(&self) -> u64 {
@@ -179,8 +213,8 @@ impl Disk {
             file.open = true;
             (file.len(), file.version)
         };
-        let disk = self.clone();
-        let blob = DiskBlob { disk, shared, life, sleep };
+        let (disk, partition) = (self.clone(), partition.to_owned());
+        let blob = DiskBlob { disk, shared, partition, life, sleep };
         if gate == Gate::Last {
             std::future::pending::<()>().await;
         }
@@ -243,8 +277,12 @@ impl Inner {
         self.dice.chance(500).then_some(Gate::Last)
     }
 
-    fn flush_time(&mut self) -> Duration {
+    fn flush_time(&mut self, partition: &str) -> Duration {
         self.counts.flushes += 1;
+        match self.flushed.get_mut(partition) {
+            Some(count) => *count += 1,
+            None => drop(self.flushed.insert(partition.to_owned(), 1)),
+        }
         let Speed { least, most } = self.speed;
         Duration::from_micros(self.dice.between(least, most))
     }
@@ -254,6 +292,7 @@ impl Inner {
 pub struct DiskBlob {
     disk: Disk,
     shared: Shared,
+    partition: String,
     life: u64,
     sleep: Sleep,
 }
@@ -270,7 +309,7 @@ impl DiskBlob {
     async fn flush(&self, only: Option<u64>) -> Result<(), Error> {
         let gate = self.disk.gate(self.life).await;
         let upto = self.shared.lock().issued();
-        let time = self.disk.0.lock().flush_time();
+        let time = self.disk.0.lock().flush_time(&self.partition);
         if gate == Gate::Pass {
             (self.sleep)(time).await;
             // Power may have failed meanwhile: then nothing was promised.

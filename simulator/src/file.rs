@@ -72,6 +72,13 @@ impl Kind {
 }
 
 impl File {
+    /// What a copy made now holds, all of it flushed.
+    pub(crate) fn copy(&self) -> Self {
+        let (durable, current) = (self.current.clone(), self.current.clone());
+        let version = self.version.clone();
+        Self { version, open: false, durable, current, pending: Vec::new(), issued: 0 }
+    }
+
     pub(crate) fn new(version: BlobVersion) -> Self {
         Self {
             version,

@@ -17,6 +17,8 @@ pub enum Flaw {
     VoteBeforeFlush,
     /// From this height on the first member executes other members' blocks without their last command.
     LostCommand(Height),
+    /// A member whose disk was put back or wiped is told by nobody that it has voted, and is taken for a new one.
+    Amnesia,
 }
 
 /// Sizes that make checkpoints and spilled archives happen within a minute.

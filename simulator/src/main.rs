@@ -17,7 +17,7 @@ struct Arguments {
     /// A seed, or a range A..B of seeds, B not included.
     #[arg(long, default_value = "1")]
     seed: String,
-    /// calm, partitions, loss, delay, crashes, power, slow, silent, chaos, or all.
+    /// calm, partitions, loss, delay, crashes, power, slow, silent, chaos, amnesia, or all.
     #[arg(long, default_value = "all")]
     scenario: String,
     /// Simulated seconds in which things go wrong.
@@ -117,7 +117,7 @@ fn tell(report: &Report) {
     say(&format!(
         "{scenario:<10} seed {seed:<6} {verdict:<6} {digest}  height {height:<5} {sim_s:.0} s simulated in {wall_s:.1} s \
          ({rate:.0}x), {faults} faults, {} actions, {} acknowledged (median {} ms), {} expired, {} unknown, \
-         {} certificates, {} proofs, {} writes lost",
+         {} certificates, {} proofs, {} writes lost, {} messages held back",
         counts.actions,
         counts.acknowledged,
         counts.median_ms,
@@ -126,6 +126,7 @@ fn tell(report: &Report) {
         counts.certificates,
         counts.proofs,
         counts.lost_writes,
+        counts.unsent,
     ));
     if counts.empty.0 > 0.0 {
         let ((empty, whole_empty), (loaded, whole_loaded)) = (counts.empty, counts.loaded);

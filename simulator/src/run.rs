@@ -1,6 +1,7 @@
 //! One seed from the first block to the verdict.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -93,6 +94,8 @@ pub struct Counts {
     pub lost_writes: u64,
     /// Median milliseconds from question to answer.
     pub median_ms: u64,
+    /// Messages between members held back because they came faster than their channel allows.
+    pub unsent: u64,
     /// Flushes of the log, and of the whole disk, per empty block and member. Only in calm runs.
     pub empty: (f64, f64),
     /// The same while clients ask.
@@ -116,6 +119,9 @@ pub fn run(plan: Plan) -> Report {
         let height = stage.audit.lock().height();
         let findings = stage.findings();
         counts.proofs = stage.proofs();
+        let unsent = stage.unsent.lock().clone();
+        tracing::info!(?unsent, "messages held back, by channel");
+        counts.unsent = unsent.values().sum();
         Report {
             seed: plan.seed,
             scenario: plan.scenario.name().to_owned(),
@@ -206,7 +212,11 @@ async fn finish(
 }
 
 /// Flushes and heights at some time.
-struct Meter(Vec<(u64, u64, u64)>);
+struct Meter {
+    members: Vec<(u64, u64, u64)>,
+    /// Flushes of the first member's disk, by partition.
+    first: BTreeMap<String, u64>,
+}
 
 impl Meter {
     fn new(cluster: &Cluster) -> Self {
@@ -215,14 +225,21 @@ impl Meter {
             let height = cluster.handle(i).map_or(0, |h| h.height());
             (flushes, cluster.disk(i).counts().flushes, height)
         };
-        Self((0..MEMBERS).map(member).collect())
+        let members = (0..MEMBERS).map(member).collect();
+        Self { members, first: cluster.disk(0).flushed() }
     }
 
     /// Flushes of the log and of the whole disk per block and member since.
     #[expect(clippy::cast_precision_loss, reason = "counts of one run are small")]
     fn read(&self, cluster: &Cluster) -> (f64, f64) {
         let (mut log, mut disk, mut blocks) = (0, 0, 0);
-        for (before, after) in self.0.iter().zip(Self::new(cluster).0) {
+        let now = Self::new(cluster);
+        for (partition, after) in &now.first {
+            let flushes = after - self.first.get(partition).unwrap_or(&0);
+            let heights = now.members[0].2.saturating_sub(self.members[0].2);
+            tracing::info!(partition, flushes, heights, "flushes of the first member");
+        }
+        for (before, after) in self.members.iter().zip(&now.members) {
             log += after.0.saturating_sub(before.0);
             disk += after.1.saturating_sub(before.1);
             blocks += after.2.saturating_sub(before.2);

@@ -32,11 +32,13 @@ pub enum Scenario {
     Silent,
     /// All of it, two at a time.
     Chaos,
+    /// One member's disk is put back to an older state, or wiped, while it is cut off: it must not vote again.
+    Amnesia,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Calm,
         Self::Partitions,
         Self::Loss,
@@ -46,6 +48,7 @@ impl Scenario {
         Self::Slow,
         Self::Silent,
         Self::Chaos,
+        Self::Amnesia,
     ];
 
     /// As on the command line.
@@ -60,6 +63,7 @@ impl Scenario {
             Self::Slow => "slow",
             Self::Silent => "silent",
             Self::Chaos => "chaos",
+            Self::Amnesia => "amnesia",
         }
     }
 }
@@ -72,9 +76,13 @@ pub(crate) async fn play(
     end: SystemTime,
 ) -> u64 {
     let mut faults = 0;
+    if scenario == Scenario::Amnesia {
+        forget(cluster, dice).await;
+        faults += 1;
+    }
     while cluster.context.current() < end {
         match scenario {
-            Scenario::Calm => cluster.sleep(100).await,
+            Scenario::Calm | Scenario::Amnesia => cluster.sleep(100).await,
             Scenario::Chaos => {
                 let pick = Scenario::ALL[usize::try_from(dice.between(1, 7)).expect("small")];
                 let crash = dice.chance(400);
@@ -111,7 +119,7 @@ async fn mend(cluster: &mut Cluster) {
 
 async fn begin(scenario: Scenario, cluster: &mut Cluster, dice: &mut Dice) {
     match scenario {
-        Scenario::Calm | Scenario::Chaos => {}
+        Scenario::Calm | Scenario::Chaos | Scenario::Amnesia => {}
         Scenario::Partitions => {
             // Bit i says on which side member i is; 0 and 15 would cut nothing.
             let sides = dice.between(1, 14);
@@ -150,6 +158,29 @@ async fn begin(scenario: Scenario, cluster: &mut Cluster, dice: &mut Dice) {
             cluster.link(pick).await;
         }
     }
+}
+
+/// One member forgets votes, is alone for a while, and meets the others again. It has to find out before it votes.
+async fn forget(cluster: &mut Cluster, dice: &mut Dice) {
+    let member = dice.member();
+    let earlier = dice.chance(500).then(|| cluster.disk(member).copy());
+    cluster.sleep(dice.between(500, 4_000)).await;
+    cluster.crash(member, loss(dice)).await;
+    cluster.forget(member, earlier.as_ref());
+    // Alone, it could vote against what it signed, for hours if need be: nobody answers.
+    cluster
+        .link(|a, b| if a == member || b == member { Quality::CUT } else { Quality::GOOD })
+        .await;
+    cluster.start(member).await;
+    cluster.sleep(dice.between(6_000, 9_000)).await;
+    cluster.heal_links().await;
+    cluster.sleep(3_000).await;
+    if !cluster.has_refused(member) {
+        cluster.stage.found(format!("member {member} has forgotten votes and does not refuse"));
+    }
+    // It comes back as one that follows.
+    cluster.crash(member, Loss::Nothing).await;
+    cluster.start(member).await;
 }
 
 fn loss(dice: &mut Dice) -> Loss {

@@ -32,6 +32,9 @@ pub(crate) struct Stage {
     findings: Mutex<Vec<String>>,
     /// Proofs that verified, by kind.
     proofs: Mutex<BTreeMap<&'static str, u64>>,
+    /// Messages between members that were held back because they came faster than their channel allows.
+    /// By itself, for those who count hold no desk: a desk holds them.
+    pub(crate) unsent: Arc<Mutex<BTreeMap<&'static str, u64>>>,
     /// No new commands from now on.
     closing: AtomicBool,
 }
@@ -46,6 +49,7 @@ impl Stage {
             asking: Mutex::default(),
             findings: Mutex::default(),
             proofs: Mutex::default(),
+            unsent: Arc::default(),
             closing: AtomicBool::new(false),
         })
     }

@@ -11,6 +11,7 @@ use crate::{
     EngineBlock,
     config::{Config, nz},
     engine::{Digest, Finalization, Runtime},
+    past::Known,
     spine::Spine,
     start::StartError,
 };
@@ -79,12 +80,25 @@ pub(crate) async fn open<E: Runtime>(
     Ok((certificates, blocks.await.map_err(StartError::Blocks)?))
 }
 
+/// The height up to which [`crate::start`] will replay: what a map kept elsewhere may stand at.
+///
+/// # Errors
+/// As [`crate::start`], for the configuration and the archives.
+pub async fn stored_height<E: Runtime>(context: E, config: &Config) -> Result<u64, StartError> {
+    config.check()?;
+    let cache = page_cache(config);
+    let (_, blocks) = open(&context, config, &cache).await?;
+    let last = blocks.next_gap(commonware_consensus::types::Height::new(1)).0;
+    Ok(last.map_or(0, |height| height.get()))
+}
+
 /// Hands every stored block from height 1 to the application, in order, up to the first gap, one at a time.
 pub(crate) async fn replay<E: Runtime>(
     context: &E,
     certificates: &Certificates<E>,
     blocks: &Blocks<E>,
     spine: &Spine,
+    known: &Known,
 ) -> Result<(), StartError> {
     let Some(last) = blocks.next_gap(commonware_consensus::types::Height::new(1)).0 else {
         return Ok(());
@@ -95,6 +109,9 @@ pub(crate) async fn replay<E: Runtime>(
         let block = block.ok_or(StartError::Missing(height))?;
         let finalization =
             certificates.get(Identifier::Index(height)).await.map_err(StartError::Certificates)?;
+        if let Some(finalization) = &finalization {
+            known.finalized(finalization);
+        }
         if !spine.replay(&block, finalization.as_ref()) {
             return Err(StartError::Broken(height));
         }

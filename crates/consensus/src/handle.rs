@@ -32,13 +32,16 @@ impl Handle {
         Some(self.marshal.get_finalization(height).await?.encode().to_vec())
     }
 
-    /// The nearest height at or above `height` whose block has a certificate of its own, and that certificate.
-    /// `None` when there is none yet.
+    /// The nearest height at or above `height` whose block was committed with a certificate of its own, and that
+    /// certificate. `None` when there is none yet. One look at the archive, however long the stretch without certificates.
     pub async fn certified_from(&self, height: Height) -> Option<(Height, Vec<u8>)> {
-        for h in height..=self.spine.height() {
-            if let Some(finalization) = self.finalization(h).await {
-                return Some((h, finalization));
+        let mut from = height;
+        while let Some(found) = self.spine.next_certified(from) {
+            // A certificate of just now may be on its way to the archive still: then the next one has to do.
+            if let Some(finalization) = self.finalization(found).await {
+                return Some((found, finalization));
             }
+            from = found.checked_add(1)?;
         }
         None
     }

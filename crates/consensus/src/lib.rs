@@ -6,6 +6,7 @@
 mod application;
 mod archive;
 mod bridge;
+mod certified;
 mod committer;
 mod config;
 mod engine;
@@ -14,12 +15,15 @@ mod gossip;
 mod handle;
 mod memory;
 mod network;
+mod past;
 mod settings;
 mod spine;
 mod start;
+mod tap;
 mod watch;
 
 pub use application::{Application, Certified, Pace, Verdict};
+pub use archive::stored_height;
 pub use config::{Config, ConfigError, ConsensusKey, NAMESPACE, Sizes, namespace};
 pub use engine::Runtime;
 pub use engine_block::{BLOCK_BYTES_MAX, EngineBlock};
@@ -31,7 +35,9 @@ pub use network::{
     RealNetwork, Simulated, SimulatedOracle, message_bytes_max, real_network, simulated_channels,
     simulated_key, simulated_network,
 };
-pub use start::{StartError, Started, start, vote_partition};
+pub use past::VotesError;
+pub use start::{Ended, StartError, Started, following_partition, start, vote_partition};
+pub use tap::{Ear, Says, SignedVote, Tap, TapChecked, TapEnd, Tapped, Unsent};
 pub use watch::{MemberStatus, Status};
 
 #[cfg(test)]

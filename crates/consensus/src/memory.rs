@@ -27,6 +27,8 @@ pub struct ChannelBound {
     pub slots: u64,
     /// Bytes when all of them wait and have the ordinary size.
     pub ordinary_bytes: u64,
+    /// Bytes when all of them wait and are as long as the channel's decoder takes.
+    pub most_bytes: u64,
 }
 
 /// What [`memory_bound`] finds. All in bytes.
@@ -38,8 +40,9 @@ pub struct Bound {
     pub reserved_bytes: u64,
     /// With every queue full of ordinary messages and every block buffer full of ordinary blocks. Plan for this.
     pub ordinary_bytes: u64,
-    /// With every queue full of messages of the greatest size the network lets through. Only members in league with each
-    /// other can fill them, at the rates their quotas allow, while this one reads nothing.
+    /// With every queue full of messages as long as the decoder of its channel takes. Only members in league with each other
+    /// can fill them, at the rates their quotas allow, while this one reads nothing. A longer message is possible until it
+    /// is read (the network has one limit for all channels, [`message_bytes_max`]); its sender is cut off then.
     pub most_bytes: u64,
 }
 
@@ -56,6 +59,7 @@ pub fn memory_bound(config: &Config) -> Bound {
                 name: channel.name,
                 slots,
                 ordinary_bytes: slots * channel.ordinary as u64,
+                most_bytes: slots * channel.greatest(members) as u64,
             }
         })
         .collect();
@@ -67,12 +71,13 @@ pub fn memory_bound(config: &Config) -> Bound {
     let caches = sizes.cache_pages as u64 * PAGE_BYTES + WRITE_BUFFERS * sizes.write_buffer as u64;
     let reserved_bytes = (inbound + outbound + actors) * SLOT_BYTES + caches;
     let queued: u64 = channels.iter().map(|c| c.ordinary_bytes).sum();
-    let greatest = u64::from(message_bytes_max(members));
+    let most: u64 = channels.iter().map(|c| c.most_bytes).sum();
     Bound {
         // A message that waits to be sent is counted where it is made: once, whatever the number of recipients.
         ordinary_bytes: reserved_bytes + 2 * queued + blocks * ORDINARY_BLOCK_BYTES,
         most_bytes: reserved_bytes
-            + (inbound + outbound) * greatest
+            + 2 * most
+            + NETWORK_MAILBOX.get() as u64 * u64::from(message_bytes_max(members))
             + blocks * BLOCK_BYTES_MAX as u64,
         channels,
         reserved_bytes,
@@ -84,8 +89,8 @@ impl fmt::Display for Bound {
         let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
         write!(
             f,
-            "{} MiB reserved, {} MiB with full queues of ordinary messages, {} MiB if every queued message had the \
-             greatest size; slots:",
+            "{} MiB reserved, {} MiB with full queues of ordinary messages, {} MiB if every queued message were as \
+             long as its channel takes; slots:",
             mib(self.reserved_bytes),
             mib(self.ordinary_bytes),
             mib(self.most_bytes),

@@ -3,6 +3,7 @@
 use std::{marker::PhantomData, net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use commonware_consensus::{
+    BoundedBlock as _,
     marshal::{self, standard::Standard},
     simplex,
 };
@@ -24,6 +25,7 @@ use crate::{
     EngineBlock,
     config::{ConsensusKey, public_key},
     engine::{Digest, PublicKey, Scheme},
+    past::ask::TELL_BYTES_MAX,
 };
 
 /// Bytes of one gossip message: a session batch or signed commands of at most one command's limit, and their frame.
@@ -36,7 +38,7 @@ pub(crate) struct Channel {
     pub(crate) number: u64,
     /// Messages one peer may send per second in the long run.
     pub(crate) rate: u32,
-    /// Messages one peer may send at once. Queues are allocated for this many per peer (engine.md 4.5).
+    /// Messages one peer may send at once; over it, it sends at `rate`. Queues are allocated for this many per peer.
     pub(crate) burst: u32,
     /// Bytes of an ordinary message, for the estimate of memory.
     pub(crate) ordinary: usize,
@@ -47,6 +49,21 @@ impl Channel {
         Self { name, number, rate, burst, ordinary }
     }
 
+    /// Bytes of the longest message whose decoder takes it, in a committee of `members`. Whoever sends a longer one has
+    /// provably left the protocol.
+    pub(crate) fn greatest(self, members: usize) -> usize {
+        let count = u32::try_from(members).expect("committees are limited to 64");
+        match self.name {
+            "votes" | "certificates" | "resolver" => {
+                simplex::max_payload_size::<Scheme, Digest>(count)
+            }
+            "broadcast" => EngineBlock::max_encode_size(&()),
+            "gossip" => GOSSIP_BYTES_MAX,
+            "past" => TELL_BYTES_MAX,
+            _ => marshal::max_payload_size::<Standard<EngineBlock>, Scheme>(count, &()),
+        }
+    }
+
     fn quota(self) -> Quota {
         let rate = std::num::NonZeroU32::new(self.rate).expect("rates are constants above zero");
         let burst = std::num::NonZeroU32::new(self.burst).expect("bursts are constants above zero");
@@ -55,13 +72,16 @@ impl Channel {
 }
 
 /// In the order of [`Channels`]' fields.
-pub(crate) const CHANNELS: [Channel; 6] = [
-    Channel::new("votes", 0, 8_192, 256, 128),
-    Channel::new("certificates", 1, 4_096, 128, 320),
-    Channel::new("resolver", 2, 512, 64, 320),
-    Channel::new("broadcast", 3, 2_048, 32, 64 * 1024),
-    Channel::new("backfill", 4, 1_024, 32, 64 * 1024),
-    Channel::new("gossip", 5, 4_096, 128, 8 * 1024),
+pub(crate) const CHANNELS: [Channel; 7] = [
+    // A view takes three votes, three certificates and one block of each member at most.
+    Channel::new("votes", 0, 8_192, 64, 128),
+    Channel::new("certificates", 1, 4_096, 32, 320),
+    Channel::new("resolver", 2, 512, 32, 320),
+    Channel::new("broadcast", 3, 2_048, 8, 64 * 1024),
+    // As many as a member that catches up asks for at a time ([`crate::Sizes::repair`]).
+    Channel::new("backfill", 4, 1_024, 16, 64 * 1024),
+    Channel::new("gossip", 5, 4_096, 64, 8 * 1024),
+    Channel::new("past", 6, 32, 8, 128),
 ];
 
 /// A kind of network: the types of its ends. [`Real`] and [`Simulated`] are the two there are.
@@ -106,6 +126,7 @@ pub struct Channels<N: Links> {
     pub(crate) broadcast: Pair<N>,
     pub(crate) backfill: Pair<N>,
     pub(crate) gossip: Pair<N>,
+    pub(crate) past: Pair<N>,
     pub(crate) blocker: N::Blocker,
     pub(crate) peers: N::Peers,
 }
@@ -181,8 +202,9 @@ pub struct RealConfig {
     pub peers: Vec<Peer>,
 }
 
-/// Slots of peers remembered: committees of this and the two epochs around it (engine.md 5.4, rule 6).
-pub(crate) const PEER_SETS: NonZeroUsize = NonZeroUsize::new(3).expect("not zero");
+/// Committees whose members may be connected at once. All queues are this many times as long. One, as long as committees
+/// do not change; three from then on: those of an epoch and of the two around it.
+pub(crate) const PEER_SETS: NonZeroUsize = NonZeroUsize::new(1).expect("not zero");
 /// Messages waiting for the network's own actors.
 pub(crate) const NETWORK_MAILBOX: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
@@ -222,7 +244,7 @@ where
     let (mut network, mut oracle) = lookup::Network::new(context, settings);
     oracle.track(0, peers);
     let mut open = |channel: Channel| network.register(channel.number, channel.quota());
-    let [votes, certificates, resolver, broadcast, backfill, gossip] = CHANNELS;
+    let [votes, certificates, resolver, broadcast, backfill, gossip, past] = CHANNELS;
     let channels = Channels {
         votes: open(votes),
         certificates: open(certificates),
@@ -230,6 +252,7 @@ where
         broadcast: open(broadcast),
         backfill: open(backfill),
         gossip: open(gossip),
+        past: open(past),
         blocker: oracle.clone(),
         peers: oracle,
     };
@@ -275,8 +298,8 @@ pub async fn simulated_channels<E: Clock>(
         let pair = control.register(channel.number, channel.quota()).await;
         opened.push(pair.map_err(|_| NetworkError::Ended)?);
     }
-    let [votes, certificates, resolver, broadcast, backfill, gossip] =
-        <[_; 6]>::try_from(opened).unwrap_or_else(|_| unreachable!("one pair per channel"));
+    let [votes, certificates, resolver, broadcast, backfill, gossip, past] =
+        <[_; 7]>::try_from(opened).unwrap_or_else(|_| unreachable!("one pair per channel"));
     Ok(Channels {
         votes,
         certificates,
@@ -284,6 +307,7 @@ pub async fn simulated_channels<E: Clock>(
         broadcast,
         backfill,
         gossip,
+        past,
         blocker: control,
         peers: oracle.manager(),
     })

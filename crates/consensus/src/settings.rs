@@ -23,7 +23,7 @@ use crate::{
     Config, EngineBlock,
     config::nz,
     engine::{Digest, Elector, PublicKey, Scheme},
-    start::vote_partition,
+    start::{following_partition, vote_partition},
 };
 
 /// Blocks handed over and not yet acknowledged. Commits are acknowledged at once; this hides one hop between tasks.
@@ -33,7 +33,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause before an unanswered request is repeated.
 const FETCH_RETRY: Duration = Duration::from_millis(100);
 /// Bytes buffered per view's file of the vote log; a view holds a handful of records of about 200 bytes.
-const VOTE_BUFFER: usize = 2 * 1024;
+pub(crate) const VOTE_BUFFER: usize = 2 * 1024;
 
 pub(crate) fn broadcast_settings<P: Provider<PublicKey = PublicKey>>(
     config: &Config,
@@ -138,7 +138,11 @@ where
         reporter,
         track_historical_votes: false,
         strategy: Sequential,
-        partition: vote_partition(&config.partition_prefix, epoch),
+        partition: if config.verifier_only {
+            following_partition(&config.partition_prefix, epoch)
+        } else {
+            vote_partition(&config.partition_prefix, epoch)
+        },
         mailbox_size: nz(sizes.mailbox),
         epoch: Epoch::new(epoch),
         floor: Floor::Genesis(genesis),

@@ -13,6 +13,7 @@ use hanse_types::Height;
 
 use crate::{
     Application, Certified, EngineBlock,
+    certified::Runs,
     engine::{Digest, Finalization},
 };
 
@@ -33,6 +34,8 @@ pub(crate) struct Tip {
     digest: Digest,
     recent: BTreeMap<Height, Digest>,
     candidates: BTreeMap<Digest, EngineBlock>,
+    /// Committed heights whose block came with a certificate of its own.
+    certified: Runs,
     certificates: BTreeMap<(u64, u64, Digest), Vec<u8>>,
 }
 
@@ -61,6 +64,7 @@ impl Spine {
             digest,
             recent: BTreeMap::from([(0, digest)]),
             candidates: BTreeMap::new(),
+            certified: Runs::default(),
             certificates: BTreeMap::new(),
         };
         Self { app, tip: Mutex::new(tip), height: watch::Sender::new(0) }
@@ -72,6 +76,11 @@ impl Spine {
 
     pub(crate) fn heights(&self) -> watch::Receiver<Height> {
         self.height.subscribe()
+    }
+
+    /// The lowest committed height at or above `height` whose block was committed with its own certificate.
+    pub(crate) fn next_certified(&self, height: Height) -> Option<Height> {
+        self.tip.lock().certified.next(height)
     }
 
     pub(crate) fn standing(&self, block: &EngineBlock) -> Standing {
@@ -161,6 +170,9 @@ impl Spine {
         let (digest, height) = (block.digest(), block.height().get());
         let certificate = tip.certificates.keys().find(|(_, _, d)| *d == digest).copied();
         let finalization = certificate.and_then(|key| tip.certificates.remove(&key));
+        if finalization.is_some() {
+            tip.certified.add(height);
+        }
         self.app.commit(Certified {
             block: block.block().clone(),
             digest: hanse_types::Digest(digest.0),

@@ -3,6 +3,7 @@
 mod cluster;
 mod fake;
 mod faults;
+mod forgotten;
 mod liar;
 
 /// A configuration for a committee of `n`, for what only looks at its numbers.

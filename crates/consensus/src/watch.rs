@@ -17,6 +17,7 @@ use crate::{
     committer::Report,
     config::raw,
     engine::{Activity, BuiltElector, Elector, PublicKey},
+    past::Known,
 };
 
 /// Counters the engine's reports keep up to date. Hints, not proofs: votes are counted before their signatures are checked.
@@ -126,6 +127,7 @@ impl Watch {
 pub(crate) struct Observer<R> {
     pub(crate) now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
     pub(crate) watch: Arc<Watch>,
+    pub(crate) known: Arc<Known>,
     pub(crate) reports: mpsc::UnboundedSender<Report>,
     pub(crate) inner: R,
 }
@@ -135,6 +137,7 @@ impl<R: Reporter<Activity = Activity>> Reporter for Observer<R> {
 
     fn report(&mut self, activity: Activity) -> Feedback {
         if activity.epoch().get() == self.watch.epoch {
+            self.known.activity(&activity);
             self.observe(&activity);
         }
         self.inner.report(activity)

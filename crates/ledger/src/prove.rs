@@ -169,7 +169,8 @@ impl Ledger {
             let committed = next.ok_or(ProveError::Stopped)?;
             headers.push(committed.block.header.clone());
             if let Some(bytes) = &committed.finalization {
-                let (_, finalization) = decode_finalization(bytes).map_err(|error| {
+                let members = self.genesis.organisations.len();
+                let (_, finalization) = decode_finalization(bytes, members).map_err(|error| {
                     tracing::error!(%error, "the engine's certificate cannot be read");
                     ProveError::Stopped
                 })?;

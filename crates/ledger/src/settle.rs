@@ -213,11 +213,6 @@ impl Ledger {
         }
     }
 
-    /// True when the reopened map stands at a height that the replayed chain has not reached: it must be wiped.
-    pub fn tree_is_ahead(&self) -> bool {
-        self.inner.lock().settlement.reopened.is_some()
-    }
-
     /// The next piece of work for the owner of the map; `None` once the desk stops.
     pub fn next_job(self: &Arc<Self>) -> BoxFuture<'static, Option<Job>> {
         let ledger = self.clone();

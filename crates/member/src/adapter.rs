@@ -3,36 +3,60 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use commonware_utils::sync::Mutex;
+use futures::{
+    channel::oneshot,
+    future::{BoxFuture, FutureExt as _, pending},
+};
 use hanse_consensus::{Application, Certified, Pace, Verdict};
 use hanse_ledger::{Admission, Ledger};
 use hanse_types::{Block, Digest, Height, Place, TimeMs};
 
-pub(crate) struct Adapter(pub(crate) Arc<Ledger>);
+use crate::PROTOCOL;
+
+pub(crate) struct Adapter {
+    ledger: Arc<Ledger>,
+    /// Told the protocol version of a certified block that this build cannot execute, and nothing before that.
+    newer: Mutex<Option<oneshot::Sender<u16>>>,
+}
+
+impl Adapter {
+    /// The ledger as the engine sees it, and what resolves when the chain goes on in an unknown protocol version.
+    pub(crate) fn new(ledger: Arc<Ledger>) -> (Self, BoxFuture<'static, u16>) {
+        let (tell, told) = oneshot::channel();
+        let newer = async move {
+            match told.await {
+                Ok(version) => version,
+                Err(_) => pending().await,
+            }
+        };
+        (Self { ledger, newer: Mutex::new(Some(tell)) }, newer.boxed())
+    }
+}
 
 impl Application for Adapter {
     fn genesis(&self) -> Arc<Block> {
-        self.0.genesis_block()
+        self.ledger.genesis_block()
     }
 
     fn knows(&self, digest: &Digest) -> bool {
-        self.0.knows(digest)
+        self.ledger.knows(digest)
     }
 
     fn work(&self, parent: Digest, pace: Pace) -> BoxFuture<'static, ()> {
         match pace {
-            Pace::Now => self.0.enough(parent),
-            Pace::Soon => self.0.work(parent),
-            Pace::Settling => self.0.follow_up(parent),
+            Pace::Now => self.ledger.enough(parent),
+            Pace::Soon => self.ledger.work(parent),
+            Pace::Settling => self.ledger.follow_up(parent),
         }
     }
 
     fn build(&self, place: Place, parent: Digest, now_ms: TimeMs) -> Option<Arc<Block>> {
-        self.0.build(place, parent, now_ms)
+        self.ledger.build(place, parent, now_ms)
     }
 
     fn admit(&self, block: &Arc<Block>, digest: Digest, now_ms: TimeMs) -> Verdict {
-        match self.0.admit(block, digest, now_ms) {
+        match self.ledger.admit(block, digest, now_ms) {
             Admission::Valid => Verdict::Valid,
             Admission::Invalid(error) => Verdict::Invalid(error.to_string()),
             Admission::Early(until) => Verdict::Early(until),
@@ -42,15 +66,23 @@ impl Application for Adapter {
     }
 
     fn settled(&self, height: Height) -> BoxFuture<'static, ()> {
-        self.0.settled(height)
+        self.ledger.settled(height)
     }
 
     fn commit(&self, certified: Certified) {
         let Certified { block, digest, finalization } = certified;
-        self.0.commit(&block, digest, finalization);
+        if block.header.protocol != PROTOCOL {
+            if let Some(tell) = self.newer.lock().take() {
+                // Nobody listens when the member is ending anyway.
+                let _gone = tell.send(block.header.protocol);
+            }
+            // Not executed: this member stands still until it ends.
+            return;
+        }
+        self.ledger.commit(&block, digest, finalization);
     }
 
     fn gossip(&self, _from: [u8; 32], bytes: Bytes) {
-        self.0.gossiped(&bytes);
+        self.ledger.gossiped(&bytes);
     }
 }

@@ -8,12 +8,24 @@ use std::{
 use commonware_runtime::{Spawner, Supervisor as _};
 use commonware_storage::Context;
 use futures::future::{BoxFuture, FutureExt as _};
-use hanse_consensus::{Application, Channels, Handle, Links, Recipients, Started, start};
+use hanse_consensus::{
+    Application, Channels, Ended, Handle, Links, Recipients, StartError, Started, VotesError,
+    start, stored_height,
+};
 use hanse_ledger::{Audience, Config, Ledger, limits::GATHER_US};
 use hanse_state::{Settings, StateTree};
 use hanse_store::{OneLog, Report};
 
-use crate::{MemberConfig, adapter::Adapter, config::PREFIX, tree};
+use crate::{
+    MemberConfig,
+    adapter::Adapter,
+    birth::{self, BirthError},
+    config::PREFIX,
+    tree,
+};
+
+/// The protocol version this build executes. Blocks name theirs in the header.
+pub const PROTOCOL: u16 = 1;
 
 /// Why a member does not run (any more).
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +39,12 @@ pub enum MemberError {
     /// The engine cannot start. Exit 70.
     #[error("starting consensus")]
     Start(#[source] hanse_consensus::StartError),
+    /// Votes of this member are lost or rolled back: it may only follow. Exit 71.
+    #[error("this member must not vote in this epoch")]
+    Votes(#[source] VotesError),
+    /// The chain goes by a protocol this build does not know. Exit 72.
+    #[error("the chain goes by protocol version {0}, and this build knows {PROTOCOL}")]
+    Protocol(u16),
     /// The network cannot be opened. Exit 78.
     #[error("opening the network")]
     Network(#[source] hanse_consensus::NetworkError),
@@ -71,17 +89,28 @@ where
     E: Context + Spawner + rand_core::CryptoRng,
     N: Links,
 {
+    let protocol = config.genesis.params.protocol_version;
+    if protocol != PROTOCOL {
+        return Err(MemberError::Protocol(protocol));
+    }
     let engine_config = config.engine();
     let engine: Arc<OnceLock<Handle>> = Arc::default();
     let committee = config.genesis.committee();
     let leaders = committee.members.len() - committee.quorum() + 1;
+    let epoch = engine_config.committee.epoch;
     let ledger = Ledger::new(Config {
         genesis: config.genesis.clone(),
         gateway: config.gateway,
         gossip: outgoing(engine.clone(), leaders),
     });
 
-    let settings = Settings::default();
+    let (log, report) =
+        OneLog::open(context.child("log"), log_config).await.map_err(MemberError::Log)?;
+    // The map has files of its own: what the log lost with the process may have reached them. Its state must be one that
+    // the replay comes to, or nothing would settle before that height is reached again.
+    let at_most =
+        stored_height(log.child("stored"), &engine_config).await.map_err(MemberError::Start)?;
+    let settings = Settings { at_most, ..Settings::default() };
     let partition = format!("{PREFIX}-state");
     let (map, settled) = StateTree::open(context.child("state"), &partition, &settings)
         .await
@@ -90,13 +119,26 @@ where
         ledger.tree_opened(height, map.root());
     }
 
-    let (log, report) =
-        OneLog::open(context.child("log"), log_config).await.map_err(MemberError::Log)?;
     let failed = log.failed();
-    let app = around(Arc::new(Adapter(ledger.clone())));
-    let Started { handle, ended } = start(log.child("engine"), engine_config, channels, app)
-        .await
-        .map_err(MemberError::Start)?;
+    if !config.verifier_only {
+        let checked = birth::check(&log, &report, config.first_start, epoch).await;
+        checked.map_err(unborn)?;
+    }
+    let (adapter, newer) = Adapter::new(ledger.clone());
+    let app = around(Arc::new(adapter));
+    let started = start(log.child("engine"), engine_config, channels, app).await;
+    let Started { handle, ended } = match started {
+        Ok(started) => started,
+        Err(StartError::Forgotten(error)) => return Err(doubted(&log, epoch, error).await),
+        Err(error) => return Err(MemberError::Start(error)),
+    };
+    let doubting = log.child("doubt");
+    let ended = async move {
+        match ended.await {
+            Ended::Part(part) => MemberError::Ended(part.to_owned()),
+            Ended::Votes(error) => doubted(&doubting, epoch, error).await,
+        }
+    };
     // Set once, here; before this nothing is submitted, for the ledger is not ready.
     let _first = engine.set(handle.clone());
 
@@ -130,13 +172,32 @@ where
     ledger.set_ready();
     let counting = log.child("counters");
     Ok(Assembled {
-        ended: end(ledger.clone(), ended, failed.boxed(), settling.clone()),
+        ended: end(ledger.clone(), (ended.boxed(), newer), failed.boxed(), settling.clone()),
         closed: settling.map(|_| ()).boxed(),
         ledger,
         handle,
         report,
         counters: Arc::new(move || counting.counters()),
     })
+}
+
+fn unborn(error: BirthError) -> MemberError {
+    match error {
+        BirthError::Votes(error) => MemberError::Votes(error),
+        other => MemberError::Storage(other.to_string()),
+    }
+}
+
+/// Writes down that votes are missing before anybody is told.
+async fn doubted<L: commonware_runtime::Storage>(
+    log: &L,
+    epoch: u64,
+    error: VotesError,
+) -> MemberError {
+    match birth::doubt(log, epoch).await {
+        Ok(()) => MemberError::Votes(error),
+        Err(failed) => MemberError::Storage(failed.to_string()),
+    }
 }
 
 type Outgoing = Box<dyn Fn(Audience, Vec<u8>) + Send + Sync>;
@@ -157,7 +218,7 @@ fn outgoing(engine: Arc<OnceLock<Handle>>, leaders: usize) -> Outgoing {
 
 fn end(
     ledger: Arc<Ledger>,
-    engine: BoxFuture<'static, &'static str>,
+    (engine, newer): (BoxFuture<'static, MemberError>, BoxFuture<'static, u16>),
     log: BoxFuture<'static, Arc<str>>,
     tree: futures::future::Shared<BoxFuture<'static, Option<String>>>,
 ) -> BoxFuture<'static, MemberError> {
@@ -170,7 +231,8 @@ fn end(
                 Some(why) => MemberError::Storage(why),
                 None => MemberError::Ended("state".to_owned()),
             },
-            part = engine.fuse() => MemberError::Ended(part.to_owned()),
+            version = newer.fuse() => MemberError::Protocol(version),
+            why = engine.fuse() => why,
         }
     }
     .boxed()

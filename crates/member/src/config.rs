@@ -1,6 +1,8 @@
 //! What one member is made with.
 
-use hanse_consensus::{Config, ConsensusKey, Sizes};
+use std::time::Duration;
+
+use hanse_consensus::{Bound, Config, ConsensusKey, Sizes, memory_bound};
 use hanse_crypto::SigningKey;
 use hanse_store::VoteJournal;
 use hanse_types::Genesis;
@@ -9,6 +11,10 @@ use hanse_types::Genesis;
 pub(crate) const PREFIX: &str = "hanse";
 /// Logical page size of the engine's page cache: 4 KiB less the 12 bytes of its checksum.
 const PAGE_SIZE: std::num::NonZeroU16 = std::num::NonZeroU16::new(4084).expect("not zero");
+
+/// Longest time in which what nobody waits for (certificates, archives, all that others have too) is in memory only. Longer
+/// than two heartbeats of any sensible chain, so that it rides along with the next block's votes and costs no flush of its own.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// One member.
 pub struct MemberConfig {
@@ -20,6 +26,8 @@ pub struct MemberConfig {
     pub gateway: Option<SigningKey>,
     /// Follow and serve, never vote.
     pub verifier_only: bool,
+    /// Whoever starts it vouches that this key has never voted on this chain: only then may a log without votes vote.
+    pub first_start: bool,
 }
 
 impl MemberConfig {
@@ -35,12 +43,19 @@ impl MemberConfig {
         }
     }
 
+    /// The memory that queues, caches and buffers of consensus and network may take.
+    pub fn memory_bound(&self) -> Bound {
+        memory_bound(&self.engine())
+    }
+
     /// How every member's log is laid out: votes are flushed; certificates, blocks and indexes ride along
     /// (docs/durability.md).
     pub fn log() -> hanse_store::Config {
         let mut config = hanse_store::Config::new("log");
         let prefix = format!("{PREFIX}-votes");
+        config.linger = LINGER;
         config.votes.push(VoteJournal { prefix, page_size: PAGE_SIZE });
+        config.riding.push(format!("{PREFIX}-following"));
         config.riding.push(format!("{PREFIX}-marshal"));
         config.riding.push(format!("{PREFIX}-blocks"));
         config.riding.push(format!("{PREFIX}-certificates"));

@@ -5,13 +5,16 @@
 
 mod adapter;
 mod assemble;
+mod birth;
 mod config;
 pub mod real;
 #[cfg(feature = "simulated")]
 pub mod simulated;
 mod tree;
 
-pub use assemble::MemberError;
+pub use assemble::{MemberError, PROTOCOL};
 pub use config::MemberConfig;
-pub use hanse_consensus::{ConsensusKey, Handle, MemberStatus, Peer, PeerAddress, Status};
+pub use hanse_consensus::{
+    Bound, ConsensusKey, Handle, MemberStatus, Peer, PeerAddress, Status, VotesError,
+};
 pub use hanse_store::{Config as LogConfig, Counters, Report};

@@ -9,6 +9,7 @@ use crate::{
     out::{self, Out},
 };
 
+mod birth;
 pub(crate) mod config;
 pub(crate) mod init;
 pub(crate) mod run;

@@ -141,10 +141,16 @@ impl Finalization {
 /// payload), the bitmap (bits as big-endian `u64`, then its bytes) and the signatures (count as
 /// varint, 64 bytes each). Gives the digest of the finalised block with it.
 ///
+/// `committee_size` is the number of members who may sign. A certificate states it as well, outside of
+/// what is signed and of what [`Finalization`] keeps, so this is the one place that can compare them.
+///
 /// # Errors
 /// [`ProofError::Malformed`] when the bytes are not exactly that, [`ProofError::TooLarge`] for more
-/// than [`COMMITTEE_MAX`] members.
-pub fn decode_finalization(bytes: &[u8]) -> Result<(Digest, Finalization), ProofError> {
+/// than [`COMMITTEE_MAX`] members, [`ProofError::Signers`] for another number than `committee_size`.
+pub fn decode_finalization(
+    bytes: &[u8],
+    committee_size: usize,
+) -> Result<(Digest, Finalization), ProofError> {
     let mut rest = bytes;
     let epoch = take_varint(&mut rest)?;
     let view = take_varint(&mut rest)?;
@@ -154,6 +160,9 @@ pub fn decode_finalization(bytes: &[u8]) -> Result<(Digest, Finalization), Proof
     let members = usize::try_from(members).map_err(|_| ProofError::TooLarge)?;
     if members > COMMITTEE_MAX {
         return Err(ProofError::TooLarge);
+    }
+    if members != committee_size {
+        return Err(ProofError::Signers);
     }
     let (signers, after) =
         rest.split_at_checked(members.div_ceil(8)).ok_or(ProofError::Malformed)?;

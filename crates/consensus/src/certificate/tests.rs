@@ -1,6 +1,6 @@
 //! docs/formats/certificate.md against the real engine, in both directions.
 
-use commonware_codec::{Copying, Decode as _};
+use commonware_codec::{Copying, Decode as _, Encode as _};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Runner as _, deterministic};
 use hanse_proof::{ProofError, decode_finalization};
@@ -16,7 +16,7 @@ use crate::{
 
 /// What both verifiers say: ours from the page, and the engine's own.
 fn verdicts(bytes: &[u8], committee: &Committee) -> (Result<usize, ProofError>, bool) {
-    let ours = decode_finalization(bytes)
+    let ours = decode_finalization(bytes, committee.members.len())
         .and_then(|(payload, finalization)| finalization.check(&CHAIN, committee, &payload))
         .map(|ranks| ranks.len());
     let members = participants(committee).unwrap();
@@ -46,7 +46,7 @@ fn forged(block: &Block, ranks: &[usize]) -> (Forged, Vec<ConsensusKey>) {
 #[test]
 fn a_certificate_of_the_engine_is_what_the_page_says() {
     let (bytes, block, committee) = certified();
-    let (payload, read) = decode_finalization(&bytes).unwrap();
+    let (payload, read) = decode_finalization(&bytes, 4).unwrap();
     assert_eq!(payload, block.header.digest());
     let place = &block.header.place;
     assert_eq!(
@@ -89,6 +89,32 @@ fn three_of_four_are_a_quorum_and_fewer_are_none() {
 }
 
 #[test]
+fn a_signature_counts_once_and_only_for_its_own_rank() {
+    let (_, block, committee) = certified();
+    let refused = |certificate: &Forged| {
+        let (ours, theirs) = verdicts(&certificate.encode(), &committee);
+        assert!(!theirs);
+        ours.unwrap_err()
+    };
+    let (good, _) = forged(&block, &[0, 1, 2]);
+    let mut twice = good.clone();
+    twice.signatures[2] = twice.signatures[0];
+    assert_eq!(refused(&twice), ProofError::Signature);
+    let mut swapped = good.clone();
+    swapped.signatures.swap(0, 1);
+    assert_eq!(refused(&swapped), ProofError::Signature);
+    let mut more = forged(&block, &[0, 1]).0;
+    more.signatures.push(more.signatures[0]);
+    assert_eq!(refused(&more), ProofError::Signers);
+    let mut beyond = good.clone();
+    beyond.bitmap = 0b1_0011;
+    refused(&beyond);
+    let mut five = good;
+    five.members = 5;
+    refused(&five);
+}
+
+#[test]
 fn another_epoch_view_block_or_chain_is_refused() {
     let (_, block, committee) = certified();
     let (good, keys) = forged(&block, &[0, 1, 2]);
@@ -113,4 +139,23 @@ fn another_epoch_view_block_or_chain_is_refused() {
     let mut chain = good;
     chain.signatures = keys[..3].iter().map(|key| chain.sign(&Digest([8; 32]), key)).collect();
     assert_eq!(verdicts(&chain.encode(), &committee), (Err(ProofError::Signature), false));
+}
+
+#[test]
+fn every_byte_of_a_certificate_counts() {
+    let (bytes, block, committee) = certified();
+    let payload = block.header.digest();
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        let accepted = decode_finalization(&flipped, 4)
+            .and_then(|(found, finalization)| {
+                finalization.check(&CHAIN, &committee, &found)?;
+                Ok(found)
+            })
+            .is_ok_and(|found| found == payload);
+        assert!(!accepted, "byte {at}");
+    }
+    let engine = Finalization::decode_cfg(Copying(&bytes[..]), &4).unwrap();
+    assert_eq!(engine.encode().to_vec(), bytes);
 }

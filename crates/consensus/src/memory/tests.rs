@@ -8,11 +8,23 @@ fn four_members_fit_the_idle_goal() {
     // The goal for an idle member is 120 MB, of which consensus may reserve a tenth.
     assert!(bound.reserved_bytes < 12 * 1024 * 1024, "{bound}");
     assert!(bound.reserved_bytes < bound.ordinary_bytes && bound.ordinary_bytes < bound.most_bytes);
-    assert_eq!(bound.channels.len(), 6);
-    // Burst 256 of votes, four members, three peer sets.
-    assert_eq!((bound.channels[0].name, bound.channels[0].slots), ("votes", 256 * 4 * 3));
+    assert_eq!(bound.channels.len(), 7);
+    // Queues full of the longest messages fit an ordinary machine.
+    assert!(bound.most_bytes < 4 * 1024 * 1024 * 1024, "{bound}");
+    // Burst 64 of votes, four members, one peer set.
+    assert_eq!((bound.channels[0].name, bound.channels[0].slots), ("votes", 64 * 4));
     let told = bound.to_string();
-    assert!(told.contains("MiB reserved") && told.contains("gossip 1536"), "{told}");
+    assert!(told.contains("MiB reserved") && told.contains("gossip 256"), "{told}");
+}
+
+#[test]
+fn no_channel_takes_more_than_the_network_lets_through() {
+    for members in [1, 4, 16, 64] {
+        let most = crate::message_bytes_max(members) as usize;
+        let greatest = crate::network::CHANNELS.map(|channel| channel.greatest(members));
+        assert!(greatest.iter().all(|bytes| *bytes <= most), "{greatest:?} of {most}");
+        assert!(greatest[0] < 16 * 1024, "votes and certificates are short");
+    }
 }
 
 #[test]

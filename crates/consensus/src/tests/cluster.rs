@@ -4,15 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use commonware_p2p::simulated::Link;
 use commonware_runtime::{
-    Clock as _, Handle as Task, Runner as _, Spawner as _, Supervisor as _, deterministic,
+    Clock as _, Handle as Task, Runner as _, Spawner as _, Storage as _, Supervisor as _,
+    deterministic,
 };
 use commonware_utils::{channel::oneshot, probability};
 use hanse_types::{ChainParams, Committee, CommitteeMember, Digest};
 
 use super::fake::Fake;
 use crate::{
-    Config, ConsensusKey, Handle, SimulatedOracle, Sizes, simulated_channels, simulated_key,
-    simulated_network, start,
+    Config, ConsensusKey, Ended, Handle, SimulatedOracle, Sizes, StartError, simulated_channels,
+    simulated_key, simulated_network, start,
 };
 
 type Context = deterministic::Context;
@@ -33,6 +34,8 @@ pub(super) struct Cluster {
 pub(super) struct Member {
     pub(super) app: Arc<Fake>,
     pub(super) handle: Handle,
+    /// Why its engine ended, if it does.
+    pub(super) ended: oneshot::Receiver<Ended>,
     task: Task<()>,
 }
 
@@ -161,6 +164,7 @@ impl Cluster {
         let app = Arc::new(app);
         let channels = simulated_channels(&self.oracle, &self.keys[i].public()).await.unwrap();
         let (ready, started) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
         self.starts += 1;
         let context = self.context.child("member").with_attribute("start", self.starts);
         let application = app.clone();
@@ -168,11 +172,25 @@ impl Cluster {
             let started =
                 start(context.child("consensus"), config, channels, application).await.unwrap();
             drop(ready.send(started.handle));
-            let part = started.ended.await;
-            tracing::debug!(part, "member ended");
+            // Most tests do not wait for it.
+            drop(end.send(started.ended.await));
         });
         let handle = started.await.unwrap();
-        self.members[i] = Some(Member { app, handle, task });
+        self.members[i] = Some(Member { app, handle, ended, task });
+    }
+
+    /// What starting member `i` alone comes to.
+    pub(super) async fn try_start(&mut self, i: usize, config: Config) -> Result<(), StartError> {
+        let channels = simulated_channels(&self.oracle, &self.keys[i].public()).await.unwrap();
+        self.starts += 1;
+        let context = self.context.child("member").with_attribute("start", self.starts);
+        let app = Arc::new(Fake::new(CHAIN));
+        start(context, config, channels, app).await.map(drop)
+    }
+
+    /// Removes a partition of the disk that all members share here.
+    pub(super) async fn remove(&self, partition: &str) {
+        self.context.remove(partition, None).await.unwrap();
     }
 
     /// Ends member `i` at once, keeping its disk.

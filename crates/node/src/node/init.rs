@@ -11,7 +11,10 @@ use hanse_proof::TrustFile;
 use hanse_types::{ChainParams, Genesis, GenesisOrganisation, check_name};
 use serde::{Deserialize, Serialize};
 
-use super::config::{Http, Keys, Log, NodeConfig, P2p};
+use super::{
+    birth,
+    config::{Http, Keys, Log, NodeConfig, P2p},
+};
 use crate::{
     change::now_ms,
     exit::{Attempt as _, Exit, Failure},
@@ -20,6 +23,8 @@ use crate::{
     password,
 };
 
+/// A member's data directory, beside its configuration.
+const DATA: &str = "data";
 /// Bytes of a founder file; one has about 500.
 const FOUNDER_BYTES_MAX: u64 = 16 * 1024;
 /// Silence after which an empty block is proposed: short enough that leases and time move, long enough to idle cheaply.
@@ -87,7 +92,7 @@ pub(crate) fn make_key(
     Ok((pair, signing.public()))
 }
 
-/// Makes a member's keys, and tells the public halves.
+/// Makes a member's keys and its data directory, and tells the public halves.
 ///
 /// # Errors
 /// As [`make_key`].
@@ -100,6 +105,7 @@ pub(crate) fn make_member(
 ) -> Result<Founder, Failure> {
     let (_, consensus) = make_key(dir, "consensus", cost)?;
     let (_, gateway) = make_key(dir, "gateway", cost)?;
+    birth::vouch(&dir.join(DATA), &consensus.to_string())?;
     Ok(Founder {
         v: 1,
         organisation: organisation.to_owned(),
@@ -121,7 +127,7 @@ pub(crate) fn configuration(
     NodeConfig {
         organisation: organisation.to_owned(),
         trust_root,
-        data: "data".into(),
+        data: DATA.into(),
         verifier_only: false,
         keys: Keys {
             consensus: "consensus.key".into(),

@@ -23,6 +23,7 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use super::{
+    birth,
     config::{Loaded, LogFormat},
     view::View,
 };
@@ -69,11 +70,15 @@ async fn live(loaded: Loaded, stop_with_parent: bool) -> Result<(), Failure> {
     drop(bind(&loaded, "listen", loaded.config.p2p.listen)?);
     let (config, settings) = describe(&loaded)?;
     let me = config.consensus.public();
+    tracing::info!(consensus = %config.memory_bound(), "memory that queues may take");
     let started = tokio::select! {
         started = run_member(config, settings) => started,
         () = asked(stop.clone()) => return Ok(()),
     };
     let mut member = started.map_err(|error| failure(&error))?;
+    if !loaded.config.verifier_only {
+        birth::withdraw(&loaded.config.data)?;
+    }
     tracing::info!(
         organisation = loaded.config.organisation,
         height = member.ledger.status().height,
@@ -123,6 +128,8 @@ fn failure(error: &Arc<MemberError>) -> Failure {
         | MemberError::Start(_)
         | MemberError::Storage(_)
         | MemberError::Diverged(_) => Exit::Storage,
+        MemberError::Votes(_) => Exit::Votes,
+        MemberError::Protocol(_) => Exit::Protocol,
         MemberError::Network(_) => Exit::Config,
         _ => Exit::Internal,
     };
@@ -130,6 +137,11 @@ fn failure(error: &Arc<MemberError>) -> Failure {
         Exit::Storage => {
             "check the disk; with a damaged log, start anew with an empty data directory and --verifier-only"
         }
+        Exit::Votes => {
+            "start it with --verifier-only: it then follows and serves, and never votes; without its votes it could \
+             sign against itself. If this key votes elsewhere, stop that member first"
+        }
+        Exit::Protocol => "install a release that knows this protocol version; nothing was lost",
         Exit::Config => "check [p2p] in the configuration",
         _ => "see the log",
     };
@@ -189,6 +201,7 @@ pub(crate) fn describe(loaded: &Loaded) -> Result<(MemberConfig, RealSettings), 
         consensus: ConsensusKey::from_seed_bytes(*seed(&loaded.consensus)?),
         gateway: loaded.gateway.clone(),
         verifier_only: config.verifier_only,
+        first_start: birth::is_vouched(&config.data, &loaded.consensus.public().to_string()),
     };
     let settings = RealSettings { data: config.data.clone(), listen: config.p2p.listen, peers };
     Ok((member, settings))

@@ -162,13 +162,14 @@ impl Looker {
             let Some(bytes) = self.handle.finalization(height).await else {
                 continue;
             };
-            let Ok((_, finalization)) = hanse_proof::decode_finalization(&bytes) else {
+            let of = self.committee.members.len();
+            let Ok((_, finalization)) = hanse_proof::decode_finalization(&bytes, of) else {
                 continue;
             };
             return Some(CertificateView {
                 height,
                 signed: finalization.signatures.len() as u32,
-                of: self.committee.members.len() as u32,
+                of: of as u32,
                 need: self.committee.quorum() as u32,
             });
         }

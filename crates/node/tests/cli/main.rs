@@ -20,3 +20,4 @@ mod storage;
 mod tokens;
 mod user;
 mod verbs;
+mod votes;

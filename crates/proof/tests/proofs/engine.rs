@@ -63,7 +63,7 @@ fn certificates_of_the_engine_are_read_and_hold() {
         for extra in [0, 1] {
             let signers: Vec<usize> = (0..committee.quorum() + extra).rev().collect();
             let bytes = finalize(&chain, &keys, &signers, place, &payload);
-            let (found, finalization) = decode_finalization(&bytes).unwrap();
+            let (found, finalization) = decode_finalization(&bytes, members.into()).unwrap();
             assert_eq!(found, payload);
             assert_eq!((finalization.epoch, finalization.view, finalization.parent_view), place);
             let ranks = finalization.check(&chain, &committee, &payload).unwrap();
@@ -73,9 +73,13 @@ fn certificates_of_the_engine_are_read_and_hold() {
             let other = finalization.check(&chain, &committee, &Digest([6; 32]));
             assert_eq!(other, Err(ProofError::Signature));
             for length in 0..bytes.len() {
-                assert!(decode_finalization(&bytes[..length]).is_err(), "{length}");
+                assert!(decode_finalization(&bytes[..length], members.into()).is_err(), "{length}");
             }
-            assert!(decode_finalization(&[&bytes[..], &[0]].concat()).is_err());
+            assert!(decode_finalization(&[&bytes[..], &[0]].concat(), members.into()).is_err());
+            for other in [members - 1, members + 1] {
+                let read = decode_finalization(&bytes, other.into());
+                assert_eq!(read, Err(ProofError::Signers), "{members} {other}");
+            }
         }
     }
 }
@@ -86,9 +90,9 @@ fn superfluous_bytes_in_a_varint_are_refused() {
     let bytes = finalize(&Digest([5; 32]), &keys, &[0, 1, 2], (1, 1, 0), &Digest([1; 32]));
     assert_eq!(&bytes[..3], &[1, 1, 0]);
     let padded = [&[0x81, 0x00][..], &bytes[1..]].concat();
-    assert_eq!(decode_finalization(&padded), Err(ProofError::Malformed));
+    assert_eq!(decode_finalization(&padded, 4), Err(ProofError::Malformed));
     let long = [&[0xff; 9][..], &[0x02], &bytes[1..]].concat();
-    assert_eq!(decode_finalization(&long), Err(ProofError::Malformed));
+    assert_eq!(decode_finalization(&long, 4), Err(ProofError::Malformed));
 }
 
 #[test]
@@ -97,5 +101,5 @@ fn a_committee_over_the_limit_is_refused() {
     let mut bytes = finalize(&Digest([5; 32]), &keys, &[0, 1, 2], (1, 1, 0), &Digest([1; 32]));
     // Three varints of one byte, a digest, then the number of members, big-endian.
     bytes[35..43].copy_from_slice(&65u64.to_be_bytes());
-    assert_eq!(decode_finalization(&bytes), Err(ProofError::TooLarge));
+    assert_eq!(decode_finalization(&bytes, 65), Err(ProofError::TooLarge));
 }

@@ -65,7 +65,7 @@ proptest! {
     #[test]
     fn an_image_reads_as_the_vector_it_stands_for(
         ops in prop::collection::vec(op(), 1..60),
-        (spilled, sparse): (bool, bool),
+        (spilled, sparse) in any::<(bool, bool)>(),
         range in (0usize..260, 0usize..260),
     ) {
         let mut image = Image::empty(spilled);
