@@ -69,7 +69,8 @@ pub(crate) async fn receive(
     app: Arc<dyn Application>,
 ) {
     while let Ok((from, message)) = receiver.recv().await {
-        if message.len() <= GOSSIP_BYTES_MAX {
+        // An empty one only asks the network whether we are connected (`bridge::Company`).
+        if (1..=GOSSIP_BYTES_MAX).contains(&message.len()) {
             app.gossip(raw(&from), message.into());
         }
     }

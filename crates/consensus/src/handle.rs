@@ -17,6 +17,17 @@ pub struct Handle {
     pub(crate) gossip: Gossip,
 }
 
+/// Who leads when. Unlike a [`Handle`] it keeps nothing of the application alive.
+#[derive(Clone)]
+pub struct Schedule(Arc<Watch>);
+
+impl Schedule {
+    /// Consensus keys of the leaders of the current and the next `count - 1` views.
+    pub fn leaders(&self, count: usize) -> Vec<[u8; 32]> {
+        self.0.leaders(count)
+    }
+}
+
 impl Handle {
     /// The finalised block at `height`, from the archive.
     pub async fn block(&self, height: Height) -> Option<Arc<Block>> {
@@ -61,9 +72,9 @@ impl Handle {
         self.gossip.clone()
     }
 
-    /// Consensus keys of the leaders of the current and the next `count - 1` views.
-    pub fn leaders(&self, count: usize) -> Vec<[u8; 32]> {
-        self.watch.leaders(count)
+    /// Who leads when.
+    pub fn schedule(&self) -> Schedule {
+        Schedule(self.watch.clone())
     }
 
     /// The current view: one past the newest certificate seen.

@@ -28,7 +28,7 @@ pub use config::{Config, ConfigError, ConsensusKey, NAMESPACE, Sizes, namespace}
 pub use engine::Runtime;
 pub use engine_block::{BLOCK_BYTES_MAX, EngineBlock};
 pub use gossip::{Gossip, GossipError, Recipients};
-pub use handle::Handle;
+pub use handle::{Handle, Schedule};
 pub use memory::{Bound, ChannelBound, memory_bound};
 pub use network::{
     Channels, GOSSIP_BYTES_MAX, Links, NetworkError, Peer, PeerAddress, Real, RealConfig,

@@ -153,23 +153,12 @@ where
 
     let (sender, receiver) = network.gossip;
     let gossip = Gossip::new(sender);
-    let company = Company {
-        gossip: gossip.clone(),
-        need: config.committee.quorum().saturating_sub(1),
-        seen: AtomicBool::new(false),
-    };
-    let attach = (&config, &participants, &spine, &marshal, company);
+    let attach = (&config, &participants, &spine, &marshal, &gossip);
     let (watch, observer) = attached(&context, attach, epocher, (reports, known));
     let automaton = observer.inner.clone();
-    let settings = voting_settings(
-        &config,
-        scheme,
-        genesis_digest,
-        cache,
-        network.blocker,
-        automaton,
-        observer,
-    );
+    let blocker = network.blocker;
+    let settings =
+        voting_settings(&config, scheme, genesis_digest, cache, blocker, automaton, observer);
     let (votes, ends) = (network.votes, (network.certificates, network.resolver));
     let voting = context.child("simplex").spawn(move |context| async move {
         may_vote.await?;
@@ -249,13 +238,13 @@ fn either_to_end(
     .boxed()
 }
 
-type Attached<'a> = (&'a Config, &'a Set<PublicKey>, &'a Arc<Spine>, &'a Mailbox, Company);
+type Attached<'a> = (&'a Config, &'a Set<PublicKey>, &'a Arc<Spine>, &'a Mailbox, &'a Gossip);
 type Automaton<E> = Deferred<E, Scheme, Bridge, EngineBlock, FixedEpocher>;
 
 /// What the engine asks (behind the observer) and what watches it being asked.
 fn attached<E: Runtime>(
     context: &E,
-    (config, participants, spine, marshal, company): Attached<'_>,
+    (config, participants, spine, marshal, gossip): Attached<'_>,
     epocher: FixedEpocher,
     (reports, known): (mpsc::UnboundedSender<Report>, Arc<Known>),
 ) -> (Arc<Watch>, Observer<Automaton<E>>) {
@@ -266,7 +255,11 @@ fn attached<E: Runtime>(
         marshal: marshal.clone(),
         heartbeat: Duration::from_millis(config.params.heartbeat_ms.into()),
         others: NonEmptyVec::try_from(others).ok(),
-        company: Arc::new(company),
+        company: Arc::new(Company {
+            gossip: gossip.clone(),
+            need: config.committee.quorum().saturating_sub(1),
+            seen: AtomicBool::new(false),
+        }),
     };
     let automaton = Deferred::new(context.child("automaton"), bridge, marshal.clone(), epocher);
     let watch = Arc::new(Watch::new(config.committee.epoch, participants));

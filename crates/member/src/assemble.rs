@@ -9,8 +9,8 @@ use commonware_runtime::{Spawner, Supervisor as _};
 use commonware_storage::Context;
 use futures::future::{BoxFuture, FutureExt as _};
 use hanse_consensus::{
-    Application, Channels, Ended, Handle, Links, Recipients, StartError, Started, VotesError,
-    start, stored_height,
+    Application, Channels, Ended, Gossip, Handle, Links, Recipients, Schedule, StartError, Started,
+    VotesError, start, stored_height,
 };
 use hanse_ledger::{Audience, Config, Ledger, limits::GATHER_US};
 use hanse_state::{Settings, StateTree};
@@ -94,7 +94,7 @@ where
         return Err(MemberError::Protocol(protocol));
     }
     let engine_config = config.engine();
-    let engine: Arc<OnceLock<Handle>> = Arc::default();
+    let engine: Arc<OnceLock<(Gossip, Schedule)>> = Arc::default();
     let committee = config.genesis.committee();
     let leaders = committee.members.len() - committee.quorum() + 1;
     let epoch = engine_config.committee.epoch;
@@ -140,7 +140,7 @@ where
         }
     };
     // Set once, here; before this nothing is submitted, for the ledger is not ready.
-    let _first = engine.set(handle.clone());
+    let _first = engine.set((handle.gossip(), handle.schedule()));
 
     let flushing = log.child("flush");
     let flush_log: tree::FlushLog = Box::new(move || {
@@ -203,15 +203,17 @@ async fn doubted<L: commonware_runtime::Storage>(
 type Outgoing = Box<dyn Fn(Audience, Vec<u8>) + Send + Sync>;
 
 /// Sends through the engine, once there is one. `leaders` is how many are enough that one of them is honest.
-fn outgoing(engine: Arc<OnceLock<Handle>>, leaders: usize) -> Outgoing {
+///
+/// The desk keeps this: a whole [`Handle`] would keep the desk in turn.
+fn outgoing(engine: Arc<OnceLock<(Gossip, Schedule)>>, leaders: usize) -> Outgoing {
     Box::new(move |audience, bytes| {
-        if let Some(engine) = engine.get() {
+        if let Some((gossip, schedule)) = engine.get() {
             let to = match audience {
                 Audience::All => Recipients::All,
-                Audience::Leaders => Recipients::Some(engine.leaders(leaders)),
+                Audience::Leaders => Recipients::Some(schedule.leaders(leaders)),
             };
             // Nobody reachable now: this member keeps the command in its own pool and proposes it itself.
-            let _sent = engine.gossip().send(to, bytes.into());
+            let _sent = gossip.send(to, bytes.into());
         }
     })
 }

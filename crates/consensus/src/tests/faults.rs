@@ -223,7 +223,7 @@ fn gossip_reaches_whom_it_is_for_and_names_its_sender() {
         assert_eq!(heard(2), [(keys[0], "two".into()), (keys[0], "all".into())]);
         assert_eq!(heard(1), [(keys[0], "all".into())]);
         assert_eq!(heard(0), []);
-        let leaders = cluster.member(0).handle.leaders(4);
+        let leaders = cluster.member(0).handle.schedule().leaders(4);
         assert!(keys.iter().all(|key| leaders.contains(key)));
     });
 }

@@ -12,7 +12,9 @@ fn every_platform_and_attestation_of_an_index_is_read_and_one_altered_byte_is_fo
 
     // Somebody else's client brings it there, we record what is there.
     let to = format!("docker://{name}");
-    let copy = ["copy", "--insecure-policy", "--all", "--dest-tls-verify=false", &from, &to];
+    // Without this it writes the index anew, in an order of its own.
+    let keep = "--preserve-digests";
+    let copy = ["copy", "--insecure-policy", "--all", keep, "--dest-tls-verify=false", &from, &to];
     net.tool(true, "skopeo", &copy);
     net.expect(11, &["image", "verify", &name]);
     let signed = net.expect(0, &["image", "sign", &name, "--claim"]);

@@ -109,6 +109,9 @@ fn data_that_looks_like_a_batch_is_only_data() {
         let (blob, _) = log.open("plain", b"a").await.unwrap();
         let mut forged = vec![0; crate::batch::HEADER];
         crate::record::Record::Drop { partition: "plain" }.encode(&mut forged);
+        // Dense, so that the log takes it in whole.
+        let dense = [7; 3_900];
+        crate::record::Record::Write { id: 1, offset: 0, data: &dense }.encode(&mut forged);
         crate::batch::seal(&mut forged, &[7; 16], 1 << 40, 1, &[0; 16]);
         let mut data = Vec::new();
         for (shift, byte) in forged.iter().take(4096).enumerate() {
