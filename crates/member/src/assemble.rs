@@ -94,36 +94,16 @@ where
         return Err(MemberError::Protocol(protocol));
     }
     let engine_config = config.engine();
-    let engine: Arc<OnceLock<(Gossip, Schedule)>> = Arc::default();
-    let committee = config.genesis.committee();
-    let leaders = committee.members.len() - committee.quorum() + 1;
     let epoch = engine_config.committee.epoch;
-    let ledger = Ledger::new(Config {
-        genesis: config.genesis.clone(),
-        gateway: config.gateway,
-        gossip: outgoing(engine.clone(), leaders),
-    });
-
     let (log, report) =
         OneLog::open(context.child("log"), log_config).await.map_err(MemberError::Log)?;
-    // The map has files of its own: what the log lost with the process may have reached them. Its state must be one that
-    // the replay comes to, or nothing would settle before that height is reached again.
-    let at_most =
-        stored_height(log.child("stored"), &engine_config).await.map_err(MemberError::Start)?;
-    let settings = Settings { at_most, ..Settings::default() };
-    let partition = format!("{PREFIX}-state");
-    let (map, settled) = StateTree::open(context.child("state"), &partition, &settings)
-        .await
-        .map_err(MemberError::State)?;
-    if let Some(height) = settled {
-        ledger.tree_opened(height, map.root());
-    }
-
     let failed = log.failed();
     if !config.verifier_only {
         let checked = birth::check(&log, &report, config.first_start, epoch).await;
         checked.map_err(unborn)?;
     }
+    let (ledger, way_out) = desk(config.genesis, config.gateway);
+    let map = open_map(&context, log.child("stored"), &engine_config, &ledger).await?;
     let (adapter, newer) = Adapter::new(ledger.clone());
     let app = around(Arc::new(adapter));
     let started = start(log.child("engine"), engine_config, channels, app).await;
@@ -140,35 +120,13 @@ where
         }
     };
     // Set once, here; before this nothing is submitted, for the ledger is not ready.
-    let _first = engine.set((handle.gossip(), handle.schedule()));
+    let _first = way_out.set((handle.gossip(), handle.schedule()));
 
-    let flushing = log.child("flush");
-    let flush_log: tree::FlushLog = Box::new(move || {
-        let log = flushing.child("once");
-        async move { log.flush().await.is_ok() }.boxed()
-    });
-    let task = context.child("tree").spawn({
-        let ledger = ledger.clone();
-        move |_| tree::run(map, ledger, flush_log)
-    });
+    let settling = settling(&context, log.child("flush"), map, ledger.clone());
     let _until_stopped = context.child("gather").spawn({
         let ledger = ledger.clone();
-        move |context| async move {
-            while ledger.gathering().await {
-                context.sleep(Duration::from_micros(GATHER_US)).await;
-                ledger.end_gather();
-            }
-        }
+        move |context| pump(context, ledger)
     });
-    let settling = async move {
-        match task.await {
-            Ok(Ok(())) => None,
-            Ok(Err(why)) => Some(why),
-            Err(error) => Some(error.to_string()),
-        }
-    }
-    .boxed()
-    .shared();
     ledger.set_ready();
     let counting = log.child("counters");
     Ok(Assembled {
@@ -179,6 +137,72 @@ where
         report,
         counters: Arc::new(move || counting.counters()),
     })
+}
+
+type WayOut = Arc<OnceLock<(Gossip, Schedule)>>;
+
+/// The desk, and where its messages go once the engine runs.
+fn desk(
+    genesis: hanse_types::Genesis,
+    gateway: Option<hanse_crypto::SigningKey>,
+) -> (Arc<Ledger>, WayOut) {
+    let way_out = WayOut::default();
+    let committee = genesis.committee();
+    let leaders = committee.members.len() - committee.quorum() + 1;
+    let gossip = outgoing(way_out.clone(), leaders);
+    (Ledger::new(Config { genesis, gateway, gossip }), way_out)
+}
+
+/// Opens the authenticated map. It has files of its own: what the log lost with a killed process may have reached them. Its
+/// state must be one that the replay comes to, or nothing would settle before that height is reached again.
+async fn open_map<E: Context + Spawner, L: hanse_consensus::Runtime>(
+    context: &E,
+    log: L,
+    engine: &hanse_consensus::Config,
+    ledger: &Ledger,
+) -> Result<StateTree<E>, MemberError> {
+    let at_most = stored_height(log, engine).await.map_err(MemberError::Start)?;
+    let settings = Settings { at_most, ..Settings::default() };
+    let partition = format!("{PREFIX}-state");
+    let opened = StateTree::open(context.child("state"), &partition, &settings).await;
+    let (map, settled) = opened.map_err(MemberError::State)?;
+    if let Some(height) = settled {
+        ledger.tree_opened(height, map.root());
+    }
+    Ok(map)
+}
+
+type Settling = futures::future::Shared<BoxFuture<'static, Option<String>>>;
+
+/// Starts the side task that owns the map. Resolves when it ends, with the reason if it failed.
+fn settling<E: Context + Spawner, L: hanse_consensus::Runtime>(
+    context: &E,
+    log: hanse_store::OneLog<L>,
+    map: StateTree<E>,
+    ledger: Arc<Ledger>,
+) -> Settling {
+    let flush_log: tree::FlushLog = Box::new(move || {
+        let log = log.child("once");
+        async move { log.flush().await.is_ok() }.boxed()
+    });
+    let task = context.child("tree").spawn(move |_| tree::run(map, ledger, flush_log));
+    async move {
+        match task.await {
+            Ok(Ok(())) => None,
+            Ok(Err(why)) => Some(why),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+    .boxed()
+    .shared()
+}
+
+/// Lets what waits for company wait for a moment, until the desk stops.
+async fn pump<E: commonware_runtime::Clock>(clock: E, ledger: Arc<Ledger>) {
+    while ledger.gathering().await {
+        clock.sleep(Duration::from_micros(GATHER_US)).await;
+        ledger.end_gather();
+    }
 }
 
 fn unborn(error: BirthError) -> MemberError {
@@ -205,7 +229,7 @@ type Outgoing = Box<dyn Fn(Audience, Vec<u8>) + Send + Sync>;
 /// Sends through the engine, once there is one. `leaders` is how many are enough that one of them is honest.
 ///
 /// The desk keeps this: a whole [`Handle`] would keep the desk in turn.
-fn outgoing(engine: Arc<OnceLock<(Gossip, Schedule)>>, leaders: usize) -> Outgoing {
+fn outgoing(engine: WayOut, leaders: usize) -> Outgoing {
     Box::new(move |audience, bytes| {
         if let Some((gossip, schedule)) = engine.get() {
             let to = match audience {
