@@ -75,7 +75,7 @@ impl File {
     /// What a copy made now holds, all of it flushed.
     pub(crate) fn copy(&self) -> Self {
         let (durable, current) = (self.current.clone(), self.current.clone());
-        let version = self.version.clone();
+        let version = self.version;
         Self { version, open: false, durable, current, pending: Vec::new(), issued: 0 }
     }
 

@@ -31,7 +31,8 @@ pub(crate) struct Changes {
 impl Changes {
     /// All of `len` bytes.
     pub(crate) fn all(len: usize) -> Self {
-        Self { grown: None, runs: vec![0..len] }
+        let whole = Range { start: 0, end: len };
+        Self { grown: None, runs: vec![whole] }
     }
 }
 

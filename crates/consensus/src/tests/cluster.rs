@@ -170,7 +170,9 @@ impl Cluster {
         let application = app.clone();
         let task = context.spawn(move |context| async move {
             let started =
-                start(context.child("consensus"), config, channels, application).await.unwrap();
+                Box::pin(start(context.child("consensus"), config, channels, application))
+                    .await
+                    .unwrap();
             drop(ready.send(started.handle));
             // Most tests do not wait for it.
             drop(end.send(started.ended.await));
@@ -185,7 +187,7 @@ impl Cluster {
         self.starts += 1;
         let context = self.context.child("member").with_attribute("start", self.starts);
         let app = Arc::new(Fake::new(CHAIN));
-        start(context, config, channels, app).await.map(drop)
+        Box::pin(start(context, config, channels, app)).await.map(drop)
     }
 
     /// Removes a partition of the disk that all members share here.

@@ -48,7 +48,7 @@ fn stored_certificates_alone_show_that_votes_are_lost() {
         let config = cluster.config(3);
         let votes = crate::vote_partition(&config.partition_prefix, 0);
         cluster.remove(&votes).await;
-        let error = cluster.try_start(3, config).await.unwrap_err();
+        let error = Box::pin(cluster.try_start(3, config)).await.unwrap_err();
         assert!(
             matches!(error, crate::StartError::Forgotten(VotesError::Lost { .. })),
             "{error:?}"

@@ -12,7 +12,7 @@ const HTPASSWD: &str = "hanse:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWd
 /// An engine, or none where only root could start one and we are not root. Root must get one.
 fn engine(user: &mut User) -> Option<Engine> {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("NOT RUN: only root can start a Docker engine");
+        super::not_run("NOT RUN: only root can start a Docker engine");
         return None;
     }
     let engine = Engine::start(&user.path("engine")).expect("root can start an engine");

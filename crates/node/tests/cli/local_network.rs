@@ -115,7 +115,7 @@ fn a_taken_port_is_named_and_nothing_is_left_running() {
 #[test]
 fn defect_4b_8_a_network_starts_where_there_is_no_other() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("NOT RUN: only root can make an empty network");
+        super::not_run("NOT RUN: only root can make an empty network");
         return;
     }
     let user = User::new();

@@ -28,7 +28,7 @@ fn has(net: &Net, name: &str) -> bool {
 #[test]
 fn containers_storage_is_pulled_to_verified_and_pushed_from() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("NOT RUN: containers-storage of others than root needs user namespaces");
+        super::not_run("NOT RUN: containers-storage of others than root needs user namespaces");
         return;
     }
     let mut net = Net::start(1);
