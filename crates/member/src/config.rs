@@ -1,7 +1,5 @@
 //! What one member is made with.
 
-use std::time::Duration;
-
 use hanse_consensus::{Bound, Config, ConsensusKey, Sizes, memory_bound};
 use hanse_crypto::SigningKey;
 use hanse_store::VoteJournal;
@@ -11,10 +9,6 @@ use hanse_types::Genesis;
 pub(crate) const PREFIX: &str = "hanse";
 /// Logical page size of the engine's page cache: 4 KiB less the 12 bytes of its checksum.
 const PAGE_SIZE: std::num::NonZeroU16 = std::num::NonZeroU16::new(4084).expect("not zero");
-
-/// Longest time in which what nobody waits for (certificates, archives, all that others have too) is in memory only. Longer
-/// than two heartbeats of any sensible chain, so that it rides along with the next block's votes and costs no flush of its own.
-const LINGER: Duration = Duration::from_secs(5);
 
 /// One member.
 pub struct MemberConfig {
@@ -53,7 +47,6 @@ impl MemberConfig {
     pub fn log() -> hanse_store::Config {
         let mut config = hanse_store::Config::new("log");
         let prefix = format!("{PREFIX}-votes");
-        config.linger = LINGER;
         config.votes.push(VoteJournal { prefix, page_size: PAGE_SIZE });
         config.riding.push(format!("{PREFIX}-following"));
         config.riding.push(format!("{PREFIX}-marshal"));
