@@ -28,7 +28,7 @@ pub(crate) struct Status {
     #[serde(default = "one")]
     v: u8,
     chain_id: String,
-    height: u64,
+    pub(crate) height: u64,
     epoch: u64,
     committee: Vec<Seat>,
     certificate: Certificate,

@@ -203,7 +203,7 @@ fn kill(child: &Child, signal: Signal) {
     }
 }
 
-/// Waits until every member has certified height 1.
+/// Waits until every member has come up.
 async fn ready(network: &Network, members: &mut Members) -> Result<(), Failure> {
     let clients: Vec<Client> = network
         .members
@@ -212,9 +212,7 @@ async fn ready(network: &Network, members: &mut Members) -> Result<(), Failure> 
         .collect::<Result<_, _>>()?;
     let all = async {
         for client in &clients {
-            while !is_up(client).await {
-                sleep(LOOK).await;
-            }
+            come_up(client).await;
         }
     };
     tokio::select! {
@@ -233,8 +231,19 @@ async fn ready(network: &Network, members: &mut Members) -> Result<(), Failure> 
     }
 }
 
-async fn is_up(client: &Client) -> bool {
-    client.get_json::<Status>("/v1/status").await.is_ok_and(|status| status.is_certified())
+/// Waits until a member has certified height 1, and after a restart a height above those of its own archive: certificates that
+/// were in memory only are formed again then, and everything acknowledged is there.
+async fn come_up(client: &Client) {
+    let mut replayed = None;
+    loop {
+        if let Ok(status) = client.get_json::<Status>("/v1/status").await {
+            let replayed = *replayed.get_or_insert(status.height);
+            if status.is_certified() && (replayed == 0 || status.height > replayed) {
+                return;
+            }
+        }
+        sleep(LOOK).await;
+    }
 }
 
 fn obituary(network: &Network, i: usize, status: &std::io::Result<ExitStatus>) -> String {

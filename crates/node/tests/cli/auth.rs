@@ -185,7 +185,6 @@ fn credentials_and_requests_go_nowhere_else() {
 
 #[test]
 fn a_helper_that_docker_names_gives_the_credentials() {
-    use std::os::unix::fs::PermissionsExt as _;
     let mut net = Net::start(1);
     let htpasswd = net.user.path("htpasswd");
     fs::write(&htpasswd, HTPASSWD).unwrap();
@@ -194,9 +193,13 @@ fn a_helper_that_docker_names_gives_the_credentials() {
     let bin = net.user.path("bin");
     fs::create_dir_all(&bin).unwrap();
     let helper = bin.join("docker-credential-test");
-    fs::write(&helper, "#!/bin/sh\necho '{\"Username\":\"hanse\",\"Secret\":\"secret\"}'\n")
+    let script = net.user.path("script");
+    fs::write(&script, "#!/bin/sh\necho '{\"Username\":\"hanse\",\"Secret\":\"secret\"}'\n")
         .unwrap();
-    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    // Put in place by another process: a child that another test forks meanwhile would hold our file open for writing, and
+    // what is open for writing cannot be run.
+    let installed = Command::new("install").args(["-m", "755"]).args([&script, &helper]).status();
+    assert!(installed.unwrap().success());
     let docker = net.user.path("docker");
     fs::create_dir_all(&docker).unwrap();
     let config = json!({ "credHelpers": { &registry.host: "test" } });
