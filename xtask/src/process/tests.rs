@@ -20,17 +20,20 @@ fn lines_and_code_come_back() {
 
 #[test]
 fn a_program_over_its_time_is_ended_with_its_children() {
-    let (ending, lines) = shell("sleep 600 & echo $!; wait", Duration::from_millis(300));
+    // A busy machine may take seconds until the shell has said its line: the limit is far above that.
+    let (ending, lines) = shell("sleep 600 & echo $!; wait", Duration::from_secs(10));
     assert_eq!(ending, Ending::OutOfTime);
     let grandchild: u32 = lines[0].parse().expect("the shell printed a pid");
-    assert!(
-        !std::path::Path::new(&format!("/proc/{grandchild}/cmdline")).exists()
-            || is_zombie(grandchild)
-    );
+    // A signal is sent, not awaited: its receiver ends when the machine next runs it.
+    let late = std::time::Instant::now() + Duration::from_secs(60);
+    while !is_ended(grandchild) && std::time::Instant::now() < late {
+        std::thread::yield_now();
+    }
+    assert!(is_ended(grandchild));
 }
 
 /// Where nothing reaps orphans, an ended process stays in the table until its new parent looks.
-fn is_zombie(pid: u32) -> bool {
+fn is_ended(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
 }
 
