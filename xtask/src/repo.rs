@@ -1,19 +1,25 @@
 //! Where things are: the checkout, the build cache outside it, the compiler's own host name.
 
 use std::{
-    env,
+    env, fs, io,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
+    time::SystemTime,
 };
 
 use crate::failure::{Attempt as _, Failure};
 
-/// The root of this checkout, fixed when xtask was compiled: each clone compiles its own.
+/// Names the checkout whose sources the target folder was built from last.
+const STAMP: &str = "built-from";
+
+/// The root of this checkout, as cargo says when it runs xtask. What was true when xtask was compiled may be another clone's.
 pub fn root() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     ROOT.get_or_init(|| {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
+        let manifest = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let ours = manifest.filter(|dir| dir.ends_with("xtask"));
+        ours.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into())
             .parent()
             .expect("xtask is a folder of the workspace")
             .to_path_buf()
@@ -37,9 +43,43 @@ pub fn target() -> PathBuf {
 
 /// The cargo that runs us, in the checkout, building into [`target`].
 pub fn cargo() -> Command {
+    static CLAIMED: OnceLock<()> = OnceLock::new();
+    CLAIMED.get_or_init(|| {
+        if let Err(error) = claim(root(), &target()) {
+            eprintln!("could not mark the target folder as this checkout's: {error}");
+        }
+    });
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).env("CARGO_TARGET_DIR", target());
     command
+}
+
+/// Makes cargo compile this checkout's own crates anew if another checkout was the last to build into `target`.
+///
+/// Cargo names what it builds by paths relative to the workspace and takes it for fresh while no source is newer, so it would
+/// take an older checkout's crates for those of a newer one, whatever stands in the files. Dependencies are not touched.
+fn claim(root: &Path, target: &Path) -> io::Result<()> {
+    let stamp = target.join(STAMP);
+    let ours = root.display().to_string();
+    if fs::read_to_string(&stamp).is_ok_and(|last| last == ours) {
+        return Ok(());
+    }
+    for source in crate_roots(root) {
+        fs::File::options().append(true).open(source)?.set_modified(SystemTime::now())?;
+    }
+    fs::create_dir_all(target)?;
+    fs::write(stamp, ours)
+}
+
+/// `src/lib.rs` and `src/main.rs` of every crate: what depends on one is compiled again with it.
+fn crate_roots(root: &Path) -> Vec<PathBuf> {
+    let below = fs::read_dir(root.join("crates")).into_iter().flatten().flatten();
+    let crates = below.map(|entry| entry.path());
+    crates
+        .chain(["simulator", "xtask"].map(|name| root.join(name)))
+        .flat_map(|dir| ["src/lib.rs", "src/main.rs"].map(|file| dir.join(file)))
+        .filter(|file| file.exists())
+        .collect()
 }
 
 /// The triple this compiler builds for, as `rustc -vV` says.
@@ -57,3 +97,6 @@ pub fn host() -> Result<String, Failure> {
         .find_map(|line| line.strip_prefix("host: ").map(str::to_owned))
         .ok_or_else(|| Failure::new("rustc -vV names no host"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,10 +49,11 @@ fn check(root: &Path) -> Result<Vec<String>, Failure> {
 }
 
 fn judge(tree: &Tree) -> Vec<Finding> {
-    let rules: [fn(&Tree) -> Vec<Finding>; 8] = [
+    let rules: [fn(&Tree) -> Vec<Finding>; 9] = [
         rust::files,
         rust::functions,
         rust::unfinished,
+        rust::elsewhere,
         words::forbidden,
         docs::titles,
         docs::links,

@@ -162,6 +162,20 @@ pub(super) fn unfinished(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Where a crate stands is asked of cargo when the program runs: a clone that reuses another's target folder would find the
+/// other's files, or none.
+pub(super) fn elsewhere(tree: &Tree) -> Vec<Finding> {
+    let place = concat!("env!(\"CARGO_", "MANIFEST_DIR\")");
+    let mut findings = Vec::new();
+    for (path, text) in tree.ending(".rs").filter(|(path, _)| *path != "xtask/src/repo.rs") {
+        for (at, _) in text.lines().enumerate().filter(|(_, line)| line.contains(place)) {
+            let what = "ask `std::env::var_os(\"CARGO_MANIFEST_DIR\")`: this names the clone that compiled it";
+            findings.push(Finding::new(path, at + 1, what));
+        }
+    }
+    findings
+}
+
 /// The names of all functions that a test attribute stands above.
 pub(super) fn tests(tree: &Tree) -> Vec<String> {
     let mut names = Vec::new();

@@ -77,6 +77,12 @@ fn stubs_and_marks_for_later_are_refused() {
 }
 
 #[test]
+fn the_place_of_the_compiling_clone_is_refused() {
+    let place = concat!("let a = env!(\"CARGO_", "MANIFEST_DIR\");");
+    assert_eq!(said(rust::elsewhere, &[("a.rs", place), ("xtask/src/repo.rs", place)]).len(), 1);
+}
+
+#[test]
 fn tests_inside_the_tested_file_are_refused() {
     assert_eq!(said(rust::unfinished, &[("a.rs", "#[cfg(test)]\nmod tests {\n}")]).len(), 1);
     assert_eq!(

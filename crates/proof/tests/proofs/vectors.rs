@@ -13,7 +13,9 @@ use crate::chain::Chain;
 use crate::{bad, good};
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/proof")
+    // Cargo says where the crate is when it runs this; where it was when this was compiled may be another clone.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests");
+    Path::new(&here).join("../../fixtures/proof")
 }
 
 /// Every file of the fixtures, by its path below the folder.
