@@ -8,7 +8,10 @@ use std::{
     time::SystemTime,
 };
 
-use crate::failure::{Attempt as _, Failure};
+use crate::{
+    failure::{Attempt as _, Failure},
+    say,
+};
 
 /// Names the checkout whose sources the target folder was built from last.
 const STAMP: &str = "built-from";
@@ -46,7 +49,7 @@ pub fn cargo() -> Command {
     static CLAIMED: OnceLock<()> = OnceLock::new();
     CLAIMED.get_or_init(|| {
         if let Err(error) = claim(root(), &target()) {
-            eprintln!("could not mark the target folder as this checkout's: {error}");
+            say::note(format_args!("could not mark the target folder as this checkout's: {error}"));
         }
     });
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -80,4 +80,7 @@ pub struct Certified {
     pub digest: Digest,
     /// The encoded finalization when this very block has one; a block finalised through a descendant has none.
     pub finalization: Option<Vec<u8>>,
+    /// False for what this member's own archive holds and for what it catches up with: true from the first block on that
+    /// was certified at or above a view that others told this process of.
+    pub live: bool,
 }

@@ -30,7 +30,7 @@ const PROGRESS: Duration = Duration::from_secs(10);
 pub(crate) type Certificates<E> = immutable::Archive<E, Digest, Finalization>;
 pub(crate) type Blocks<E> = immutable::Archive<E, Digest, Arc<EngineBlock>>;
 
-pub(crate) fn page_cache(config: &Config) -> CacheRef {
+fn page_cache(config: &Config) -> CacheRef {
     CacheRef::new(PAGE, nz(config.sizes.cache_pages))
 }
 
@@ -64,63 +64,71 @@ fn settings<C>(
     }
 }
 
-pub(crate) async fn open<E: Runtime>(
-    context: &E,
-    config: &Config,
-    cache: &CacheRef,
-) -> Result<(Certificates<E>, Blocks<E>), StartError> {
-    let members = config.committee.members.len();
-    let certificates = immutable::Archive::init(
-        context.child("certificates"),
-        settings(config, "certificates", cache, members),
-    );
-    let certificates = certificates.await.map_err(StartError::Certificates)?;
-    let blocks =
-        immutable::Archive::init(context.child("blocks"), settings(config, "blocks", cache, ()));
-    Ok((certificates, blocks.await.map_err(StartError::Blocks)?))
+/// A member's archives, opened once: what [`crate::start`] replays and goes on with.
+pub struct Stored<E: Runtime> {
+    pub(crate) cache: CacheRef,
+    pub(crate) certificates: Certificates<E>,
+    pub(crate) blocks: Blocks<E>,
 }
 
-/// The height up to which [`crate::start`] will replay: what a map kept elsewhere may stand at.
-///
-/// # Errors
-/// As [`crate::start`], for the configuration and the archives.
-pub async fn stored_height<E: Runtime>(context: E, config: &Config) -> Result<u64, StartError> {
-    config.check()?;
-    let cache = page_cache(config);
-    let (_, blocks) = open(&context, config, &cache).await?;
-    let last = blocks.next_gap(commonware_consensus::types::Height::new(1)).0;
-    Ok(last.map_or(0, |height| height.get()))
-}
-
-/// Hands every stored block from height 1 to the application, in order, up to the first gap, one at a time.
-pub(crate) async fn replay<E: Runtime>(
-    context: &E,
-    certificates: &Certificates<E>,
-    blocks: &Blocks<E>,
-    spine: &Spine,
-    known: &Known,
-) -> Result<(), StartError> {
-    let Some(last) = blocks.next_gap(commonware_consensus::types::Height::new(1)).0 else {
-        return Ok(());
-    };
-    let mut said = context.current();
-    for height in 1..=last.get() {
-        let block = blocks.get(Identifier::Index(height)).await.map_err(StartError::Blocks)?;
-        let block = block.ok_or(StartError::Missing(height))?;
-        let finalization =
-            certificates.get(Identifier::Index(height)).await.map_err(StartError::Certificates)?;
-        if let Some(finalization) = &finalization {
-            known.finalized(finalization);
-        }
-        if !spine.replay(&block, finalization.as_ref()) {
-            return Err(StartError::Broken(height));
-        }
-        let now = context.current();
-        if now.duration_since(said).is_ok_and(|since| since >= PROGRESS) {
-            said = now;
-            tracing::info!(height, of = last.get(), "replaying stored blocks");
-        }
+impl<E: Runtime> Stored<E> {
+    /// Opens the archives that `config` names, or makes empty ones.
+    ///
+    /// # Errors
+    /// [`StartError::Config`] if the configuration contradicts itself, [`StartError::Certificates`] and
+    /// [`StartError::Blocks`] if an archive cannot be opened.
+    pub async fn open(context: E, config: &Config) -> Result<Self, StartError> {
+        config.check()?;
+        let cache = page_cache(config);
+        let members = config.committee.members.len();
+        let certificates = immutable::Archive::init(
+            context.child("certificates"),
+            settings(config, "certificates", &cache, members),
+        );
+        let certificates = certificates.await.map_err(StartError::Certificates)?;
+        let blocks = settings(config, "blocks", &cache, ());
+        let blocks = immutable::Archive::init(context.child("blocks"), blocks);
+        let blocks = blocks.await.map_err(StartError::Blocks)?;
+        Ok(Self { cache, certificates, blocks })
     }
-    tracing::info!(height = last.get(), "replayed stored blocks");
-    Ok(())
+
+    /// The height up to which [`crate::start`] will replay; what is kept elsewhere must not be ahead of it.
+    pub fn height(&self) -> u64 {
+        let last = self.blocks.next_gap(commonware_consensus::types::Height::new(1)).0;
+        last.map_or(0, |height| height.get())
+    }
+
+    /// Hands every stored block from height 1 to the application, in order, up to the first gap, one at a time.
+    pub(crate) async fn replay(
+        &self,
+        context: &E,
+        spine: &Spine,
+        known: &Known,
+    ) -> Result<(), StartError> {
+        let (Self { certificates, blocks, .. }, last) = (self, self.height());
+        let mut said = context.current();
+        for height in 1..=last {
+            let block = blocks.get(Identifier::Index(height)).await.map_err(StartError::Blocks)?;
+            let block = block.ok_or(StartError::Missing(height))?;
+            let finalization = certificates
+                .get(Identifier::Index(height))
+                .await
+                .map_err(StartError::Certificates)?;
+            if let Some(finalization) = &finalization {
+                known.finalized(finalization);
+            }
+            if !spine.replay(&block, finalization.as_ref()) {
+                return Err(StartError::Broken(height));
+            }
+            let now = context.current();
+            if now.duration_since(said).is_ok_and(|since| since >= PROGRESS) {
+                said = now;
+                tracing::info!(height, of = last, "replaying stored blocks");
+            }
+        }
+        if last > 0 {
+            tracing::info!(height = last, "replayed stored blocks");
+        }
+        Ok(())
+    }
 }

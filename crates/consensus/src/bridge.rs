@@ -1,10 +1,7 @@
 //! Answers the engine's two questions, "what do you propose?" and "is this valid?", from the application.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -22,7 +19,7 @@ use futures::{
 use hanse_types::{Command, Place};
 
 use crate::{
-    EngineBlock, Gossip, Pace, Recipients, Verdict,
+    EngineBlock, Pace, Verdict,
     config::raw,
     engine::{Context, Mailbox, PublicKey, Runtime, Scheme, now_ms},
     spine::{Spine, Standing},
@@ -43,8 +40,6 @@ const COMPANY: Duration = Duration::from_millis(3);
 const COMPANY_PER_KIB: Duration = Duration::from_micros(30);
 /// The longest such wait.
 const COMPANY_MAX: Duration = Duration::from_millis(15);
-/// How often a member that just started looks whether the others are connected.
-const CONNECTING: Duration = Duration::from_millis(20);
 
 #[derive(Clone)]
 pub(crate) struct Bridge {
@@ -53,31 +48,6 @@ pub(crate) struct Bridge {
     pub(crate) heartbeat: Duration,
     /// The committee without this member; none in a committee of one.
     pub(crate) others: Option<NonEmptyVec<PublicKey>>,
-    pub(crate) company: Arc<Company>,
-}
-
-/// Whether a quorum was connected since this process began. A proposal made before reaches nobody, is made once, and costs
-/// everybody a leader time-out: after a restart of all members that was the first thing that happened.
-pub(crate) struct Company {
-    pub(crate) gossip: Gossip,
-    /// Other members that make a quorum with this one.
-    pub(crate) need: usize,
-    pub(crate) seen: AtomicBool,
-}
-
-impl Company {
-    /// Waits until enough members are connected, this one time.
-    async fn wait<E: Runtime>(&self, runtime: &E) {
-        while !self.seen.load(Ordering::Relaxed) {
-            // An empty message is nothing to its receivers; the network tells how many it was for.
-            let connected = self.gossip.send(Recipients::All, bytes::Bytes::new()).unwrap_or(0);
-            if connected >= self.need {
-                self.seen.store(true, Ordering::Relaxed);
-                return;
-            }
-            runtime.sleep(CONNECTING).await;
-        }
-    }
 }
 
 impl<E: Runtime> EngineApplication<E> for Bridge {
@@ -97,7 +67,6 @@ impl<E: Runtime> EngineApplication<E> for Bridge {
         if !self.admit_with_ancestors(&runtime, parent.inner().clone(), ancestry).await {
             return None;
         }
-        self.company.wait(&runtime).await;
         let digest = hanse_types::Digest(parent.digest().0);
         let bytes: usize = parent.inner().block().body.commands().map(Command::size).sum();
         self.await_work(&runtime, digest, (bytes / 1024) as u32).await;

@@ -23,7 +23,7 @@ mod tap;
 mod watch;
 
 pub use application::{Application, Certified, Pace, Verdict};
-pub use archive::stored_height;
+pub use archive::Stored;
 pub use config::{Config, ConfigError, ConsensusKey, NAMESPACE, Sizes, namespace};
 pub use engine::Runtime;
 pub use engine_block::{BLOCK_BYTES_MAX, EngineBlock};

@@ -115,6 +115,12 @@ impl Known {
         self.newest.lock().get(rank).into_iter().flatten().flatten().cloned().collect()
     }
 
+    /// The newest view of this epoch that any vote known here is for; 0 when there is none.
+    pub(crate) fn newest(&self) -> u64 {
+        let newest = self.newest.lock();
+        newest.iter().flatten().flatten().map(|vote| vote.view().get()).max().unwrap_or(0)
+    }
+
     pub(crate) fn vote(&self, vote: &Vote) {
         if vote.epoch().get() != self.epoch {
             return;
@@ -202,6 +208,11 @@ impl OwnVotes {
             _ => return,
         };
         self.cast.insert((view, kind(&vote)), payload(&vote));
+    }
+
+    /// The newest view the log holds anything of; 0 when it is empty.
+    pub(crate) fn newest(&self) -> u64 {
+        self.views.map_or(0, |(_, newest)| newest)
     }
 
     /// What follows from a vote with this member's valid signature.

@@ -1,6 +1,9 @@
 //! The chain this member has committed and the candidates above it: the one place that calls [`Application::commit`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use commonware_codec::Encode as _;
 use commonware_consensus::{Block as _, Heightable as _};
@@ -26,6 +29,37 @@ pub(crate) struct Spine {
     pub(crate) app: Arc<dyn Application>,
     tip: Mutex<Tip>,
     height: watch::Sender<Height>,
+    /// Since when this member hears from the others.
+    live: Live,
+}
+
+/// Tells what others say now from what this member's own disk holds.
+#[derive(Default)]
+pub(crate) struct Live {
+    /// Newest place in this member's own log and archive at start.
+    stored: OnceLock<(u64, u64)>,
+    /// The first place above it that a certificate of this process's time was for.
+    from: OnceLock<(u64, u64)>,
+}
+
+impl Live {
+    /// Says where this member's own files end. What is certified above was certified by others, too, since it started.
+    pub(crate) fn begin(&self, stored: (u64, u64)) {
+        // Begun once, by whoever starts the engine.
+        let _first = self.stored.set(stored);
+    }
+
+    /// Notes a certificate of `epoch` and `view`, whatever it says.
+    pub(crate) fn heard(&self, epoch: u64, view: u64) {
+        if self.stored.get().is_some_and(|stored| (epoch, view) > *stored) {
+            self.from.get_or_init(|| (epoch, view));
+        }
+    }
+
+    /// Whether a block of this place is of the time since others were heard.
+    fn holds(&self, epoch: u64, view: u64) -> bool {
+        self.from.get().is_some_and(|from| (epoch, view) >= *from)
+    }
 }
 
 /// Guarded as one: the application moves its tip while this is locked, so both always agree to whoever holds it.
@@ -67,7 +101,11 @@ impl Spine {
             certified: Runs::default(),
             certificates: BTreeMap::new(),
         };
-        Self { app, tip: Mutex::new(tip), height: watch::Sender::new(0) }
+        Self { app, tip: Mutex::new(tip), height: watch::Sender::new(0), live: Live::default() }
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.live
     }
 
     pub(crate) fn height(&self) -> Height {
@@ -173,10 +211,12 @@ impl Spine {
         if finalization.is_some() {
             tip.certified.add(height);
         }
+        let place = block.block().header.place;
         self.app.commit(Certified {
             block: block.block().clone(),
             digest: hanse_types::Digest(digest.0),
             finalization,
+            live: self.live.holds(place.epoch, place.view),
         });
         tip.height = height;
         tip.digest = digest;

@@ -1,9 +1,6 @@
 //! Puts the engine's parts together, once for every runtime and network.
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use commonware_broadcast::buffered;
 use commonware_consensus::{
@@ -22,8 +19,8 @@ use futures::future::{BoxFuture, Either, FutureExt as _, pending, ready, select,
 
 use crate::{
     Application, Channels, Config, ConfigError, EngineBlock, Gossip, Handle, Links, VotesError,
-    archive as history,
-    bridge::{Bridge, Company},
+    archive::Stored,
+    bridge::Bridge,
     committer::{self, Report},
     engine::{Mailbox, PublicKey, Runtime, Scheme, now_ms},
     gossip,
@@ -90,7 +87,7 @@ pub fn following_partition(prefix: &str, epoch: u64) -> String {
     format!("{prefix}-following-{epoch}")
 }
 
-/// Opens what is stored, replays it into the application, and starts voting once enough other members have said that they
+/// Replays what is stored into the application, and starts voting once enough other members have said that they
 /// have seen no vote of this one which its log does not hold (unless `config.verifier_only`).
 ///
 /// All tasks are children of `context`: aborting the task that owns it stops the member as a crash would.
@@ -100,6 +97,7 @@ pub fn following_partition(prefix: &str, epoch: u64) -> String {
 pub async fn start<E, N>(
     mut context: E,
     config: Config,
+    stored: Stored<E>,
     network: Channels<N>,
     application: Arc<dyn Application>,
 ) -> Result<Started, StartError>
@@ -113,11 +111,11 @@ where
     let genesis_digest = genesis.digest();
     let spine = Arc::new(Spine::new(application.clone(), &genesis));
 
-    let cache = history::page_cache(&config);
-    let (certificates, blocks) = history::open(&context, &config, &cache).await?;
     let known = Arc::new(Known::new(config.committee.epoch, participants.len()));
-    history::replay(&context, &certificates, &blocks, &spine, &known).await?;
+    stored.replay(&context, &spine, &known).await?;
+    let Stored { cache, certificates, blocks } = stored;
     let own = past::read(&context, &config, &cache, &known).await?;
+    spine.live().begin((config.committee.epoch, own.newest().max(known.newest())));
     let (asker, search, may_vote) =
         looking(&mut context, &config, (&participants, &scheme), &known, own)?;
     let asking = context.child("past").spawn({
@@ -153,7 +151,7 @@ where
 
     let (sender, receiver) = network.gossip;
     let gossip = Gossip::new(sender);
-    let attach = (&config, &participants, &spine, &marshal, &gossip);
+    let attach = (&config, &participants, &spine, &marshal);
     let (watch, observer) = attached(&context, attach, epocher, (reports, known));
     let automaton = observer.inner.clone();
     let blocker = network.blocker;
@@ -238,13 +236,13 @@ fn either_to_end(
     .boxed()
 }
 
-type Attached<'a> = (&'a Config, &'a Set<PublicKey>, &'a Arc<Spine>, &'a Mailbox, &'a Gossip);
+type Attached<'a> = (&'a Config, &'a Set<PublicKey>, &'a Arc<Spine>, &'a Mailbox);
 type Automaton<E> = Deferred<E, Scheme, Bridge, EngineBlock, FixedEpocher>;
 
 /// What the engine asks (behind the observer) and what watches it being asked.
 fn attached<E: Runtime>(
     context: &E,
-    (config, participants, spine, marshal, gossip): Attached<'_>,
+    (config, participants, spine, marshal): Attached<'_>,
     epocher: FixedEpocher,
     (reports, known): (mpsc::UnboundedSender<Report>, Arc<Known>),
 ) -> (Arc<Watch>, Observer<Automaton<E>>) {
@@ -255,11 +253,6 @@ fn attached<E: Runtime>(
         marshal: marshal.clone(),
         heartbeat: Duration::from_millis(config.params.heartbeat_ms.into()),
         others: NonEmptyVec::try_from(others).ok(),
-        company: Arc::new(Company {
-            gossip: gossip.clone(),
-            need: config.committee.quorum().saturating_sub(1),
-            seen: AtomicBool::new(false),
-        }),
     };
     let automaton = Deferred::new(context.child("automaton"), bridge, marshal.clone(), epocher);
     let watch = Arc::new(Watch::new(config.committee.epoch, participants));
@@ -268,6 +261,7 @@ fn attached<E: Runtime>(
         now_ms: Arc::new(move || now_ms(&clock)),
         watch: watch.clone(),
         known,
+        spine: spine.clone(),
         reports,
         inner: automaton,
     };

@@ -18,6 +18,7 @@ use crate::{
     config::raw,
     engine::{Activity, BuiltElector, Elector, PublicKey},
     past::Known,
+    spine::Spine,
 };
 
 /// Counters the engine's reports keep up to date. Hints, not proofs: votes are counted before their signatures are checked.
@@ -128,6 +129,7 @@ pub(crate) struct Observer<R> {
     pub(crate) now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) known: Arc<Known>,
+    pub(crate) spine: Arc<Spine>,
     pub(crate) reports: mpsc::UnboundedSender<Report>,
     pub(crate) inner: R,
 }
@@ -147,6 +149,12 @@ impl<R: Reporter<Activity = Activity>> Reporter for Observer<R> {
 impl<R> Observer<R> {
     fn observe(&self, activity: &Activity) {
         let watch = &self.watch;
+        if matches!(
+            activity,
+            Activity::Notarization(_) | Activity::Nullification(_) | Activity::Finalization(_)
+        ) {
+            self.spine.live().heard(watch.epoch, activity.view().get());
+        }
         match activity {
             Activity::Notarize(vote) => watch.seen(vote.attestation.signer, (self.now_ms)()),
             Activity::Nullify(vote) => watch.seen(vote.attestation.signer, (self.now_ms)()),

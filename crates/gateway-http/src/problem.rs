@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use hanse_ledger::{Lagged, ProveError, SubmitError, TicketError};
+use hanse_ledger::{Lagged, NotLive, ProveError, SubmitError, TicketError};
 use hanse_types::Height;
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
@@ -102,7 +102,7 @@ codes! {
         "Wait for `retry_after_ms`, then submit the same bytes again.";
     Internal "internal" INTERNAL_SERVER_ERROR "This member failed"
         "Try another member, and tell the operator of this one.";
-    NotReady "not_ready" SERVICE_UNAVAILABLE "This member is not taking commands now"
+    NotReady "not_ready" SERVICE_UNAVAILABLE "This member is not serving now"
         "Try another member, or wait until /readyz answers 200.";
     NoGateway "no_gateway" SERVICE_UNAVAILABLE "This member has no gateway key"
         "Sign the command yourself, or use a member whose organisation registered a gateway key.";
@@ -244,6 +244,12 @@ impl From<ProveError> for Problem {
             ProveError::Busy => Self::retry(Code::Overloaded, error.to_string(), 1_000),
             ProveError::Stopped => Self::new(Code::Stopping, error.to_string()),
         }
+    }
+}
+
+impl From<NotLive> for Problem {
+    fn from(error: NotLive) -> Self {
+        Self::retry(Code::NotReady, error.to_string(), 1_000)
     }
 }
 

@@ -68,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) turn: usize,
     /// False until replay ended and this member takes part.
     pub(crate) ready: bool,
+    /// False until a block was certified that others told this process of (DESIGN D6).
+    pub(crate) live: bool,
     /// Set when this member's own outcome contradicts a certificate: it must stop.
     pub(crate) diverged: Option<String>,
     pub(crate) stopped: bool,
@@ -94,6 +96,8 @@ pub struct LedgerStatus {
     pub session_waiting: usize,
     /// True once history is replayed and the member takes part.
     pub ready: bool,
+    /// True once this process holds a certified block that the others told it of: its reads are not from before its start.
+    pub live: bool,
     /// Why the member must stop, if its outcome contradicts a certificate.
     pub diverged: Option<String>,
 }
@@ -120,6 +124,7 @@ impl Ledger {
             settlement,
             turn: 0,
             ready: false,
+            live: false,
             diverged: None,
             stopped: false,
             now_ms: 0,
@@ -166,6 +171,7 @@ impl Ledger {
             candidates: inner.chain.candidates(),
             session_waiting,
             ready: inner.ready,
+            live: inner.live,
             diverged: inner.diverged.clone(),
         }
     }
@@ -174,6 +180,14 @@ impl Ledger {
     pub fn set_ready(&self) {
         self.inner.lock().ready = true;
         self.changed.announce();
+    }
+
+    /// Says that what is committed now was certified by others since this process began: reads are answered from now on.
+    pub fn set_live(&self) {
+        let first = !std::mem::replace(&mut self.inner.lock().live, true);
+        if first {
+            self.changed.announce();
+        }
     }
 
     /// Ends all waiting: tickets, watchers and proofs are told that the member stops.

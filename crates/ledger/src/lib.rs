@@ -25,7 +25,7 @@ mod submit;
 pub use submit::{Outcome, SubmitError, Ticket, TicketError};
 
 mod query;
-pub use query::{Committed, Lagged, Snapshot, Watch};
+pub use query::{Committed, Lagged, NotLive, Snapshot, Watch};
 
 mod prove;
 pub use prove::{Ask, ProveError};

@@ -71,7 +71,21 @@ impl Watch {
     }
 }
 
+/// This member has heard of no block that was certified since it started: what it holds may be from before others went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this member has seen no block certified since it started")]
+pub struct NotLive;
+
 impl Ledger {
+    /// As [`Ledger::snapshot`], for answers to clients.
+    ///
+    /// # Errors
+    /// [`NotLive`] from the start of the process until the first block certified since then (DESIGN D6): after the loss of
+    /// all members the last acknowledged blocks may have to be certified again, and must not seem to be missing.
+    pub fn live_snapshot(&self) -> Result<Arc<Snapshot>, NotLive> {
+        if self.inner.lock().live { Ok(self.snapshot()) } else { Err(NotLive) }
+    }
+
     /// The newest committed state. Reads of it are consistent and never wait; they may lag the quorum by what this
     /// member has not heard yet (serializable in etcd's words).
     pub fn snapshot(&self) -> Arc<Snapshot> {

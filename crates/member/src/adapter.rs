@@ -70,7 +70,7 @@ impl Application for Adapter {
     }
 
     fn commit(&self, certified: Certified) {
-        let Certified { block, digest, finalization } = certified;
+        let Certified { block, digest, finalization, live } = certified;
         if block.header.protocol != PROTOCOL {
             if let Some(tell) = self.newer.lock().take() {
                 // Nobody listens when the member is ending anyway.
@@ -80,6 +80,9 @@ impl Application for Adapter {
             return;
         }
         self.ledger.commit(&block, digest, finalization);
+        if live {
+            self.ledger.set_live();
+        }
     }
 
     fn gossip(&self, _from: [u8; 32], bytes: Bytes) {

@@ -10,7 +10,7 @@ use commonware_storage::Context;
 use futures::future::{BoxFuture, FutureExt as _};
 use hanse_consensus::{
     Application, Channels, Ended, Gossip, Handle, Links, Recipients, Schedule, StartError, Started,
-    VotesError, start, stored_height,
+    Stored, VotesError, start,
 };
 use hanse_ledger::{Audience, Config, Ledger, limits::GATHER_US};
 use hanse_state::{Settings, StateTree};
@@ -103,10 +103,12 @@ where
         checked.map_err(unborn)?;
     }
     let (ledger, way_out) = desk(config.genesis, config.gateway);
-    let map = open_map(&context, log.child("stored"), &engine_config, &ledger).await?;
+    let stored = Stored::open(log.child("stored"), &engine_config).await;
+    let stored = stored.map_err(MemberError::Start)?;
+    let map = open_map(&context, stored.height(), &ledger).await?;
     let (adapter, newer) = Adapter::new(ledger.clone());
     let app = around(Arc::new(adapter));
-    let started = start(log.child("engine"), engine_config, channels, app).await;
+    let started = start(log.child("engine"), engine_config, stored, channels, app).await;
     let Started { handle, ended } = match started {
         Ok(started) => started,
         Err(StartError::Forgotten(error)) => return Err(doubted(&log, epoch, error).await),
@@ -155,13 +157,11 @@ fn desk(
 
 /// Opens the authenticated map. It has files of its own: what the log lost with a killed process may have reached them. Its
 /// state must be one that the replay comes to, or nothing would settle before that height is reached again.
-async fn open_map<E: Context + Spawner, L: hanse_consensus::Runtime>(
+async fn open_map<E: Context + Spawner>(
     context: &E,
-    log: L,
-    engine: &hanse_consensus::Config,
+    at_most: hanse_types::Height,
     ledger: &Ledger,
 ) -> Result<StateTree<E>, MemberError> {
-    let at_most = stored_height(log, engine).await.map_err(MemberError::Start)?;
     let settings = Settings { at_most, ..Settings::default() };
     let partition = format!("{PREFIX}-state");
     let opened = StateTree::open(context.child("state"), &partition, &settings).await;

@@ -12,8 +12,8 @@ use hanse_types::{ChainParams, Committee, CommitteeMember, Digest};
 
 use super::fake::Fake;
 use crate::{
-    Config, ConsensusKey, Ended, Handle, SimulatedOracle, Sizes, StartError, simulated_channels,
-    simulated_key, simulated_network, start,
+    Config, ConsensusKey, Ended, Handle, SimulatedOracle, Sizes, StartError, Stored,
+    simulated_channels, simulated_key, simulated_network, start,
 };
 
 type Context = deterministic::Context;
@@ -169,10 +169,10 @@ impl Cluster {
         let context = self.context.child("member").with_attribute("start", self.starts);
         let application = app.clone();
         let task = context.spawn(move |context| async move {
-            let started =
-                Box::pin(start(context.child("consensus"), config, channels, application))
-                    .await
-                    .unwrap();
+            let stored = Stored::open(context.child("stored"), &config).await.unwrap();
+            let context = context.child("consensus");
+            let started = start(context, config, stored, channels, application);
+            let started = Box::pin(started).await.unwrap();
             drop(ready.send(started.handle));
             // Most tests do not wait for it.
             drop(end.send(started.ended.await));
@@ -187,7 +187,8 @@ impl Cluster {
         self.starts += 1;
         let context = self.context.child("member").with_attribute("start", self.starts);
         let app = Arc::new(Fake::new(CHAIN));
-        Box::pin(start(context, config, channels, app)).await.map(drop)
+        let stored = Stored::open(context.child("stored"), &config).await?;
+        Box::pin(start(context, config, stored, channels, app)).await.map(drop)
     }
 
     /// Removes a partition of the disk that all members share here.
@@ -200,6 +201,15 @@ impl Cluster {
         let member = self.members[i].take().unwrap();
         member.task.abort();
         drop(member.task.await);
+    }
+
+    /// Ends all members that live, one after the other, keeping their disks.
+    pub(super) async fn crash_all(&mut self) {
+        for i in 0..self.members.len() {
+            if self.members[i].is_some() {
+                self.crash(i).await;
+            }
+        }
     }
 
     pub(super) fn member(&self, i: usize) -> &Member {

@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) early: u64,
     pub(super) refusals: u64,
     pub(super) built: u64,
+    /// The first height of this process that was committed as live.
+    pub(super) live_from: Option<Height>,
 }
 
 impl Fake {
@@ -49,6 +51,7 @@ impl Fake {
             early: 0,
             refusals: 0,
             built: 0,
+            live_from: None,
         };
         Self {
             genesis,
@@ -222,6 +225,10 @@ impl Application for Fake {
         assert_eq!(header.parent, state.tip.1, "blocks follow each other");
         assert_eq!(header.digest(), certified.digest);
         state.tip = (header.height, certified.digest);
+        assert!(certified.live || state.live_from.is_none(), "what is live stays live");
+        if certified.live {
+            state.live_from.get_or_insert(header.height);
+        }
         state.committed.extend(certified.block.body.commands().map(|c| c.bytes.clone()));
         state.chain.push((certified.digest, certified.finalization));
         let tip = state.tip;

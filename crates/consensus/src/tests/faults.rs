@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use commonware_p2p::simulated::Link;
+use commonware_runtime::Supervisor as _;
 use commonware_utils::probability;
 use hanse_types::Digest;
 
@@ -10,7 +11,7 @@ use super::{
     cluster::{CHAIN, Cluster, run},
     fake::Fake,
 };
-use crate::Recipients;
+use crate::{Recipients, Stored};
 
 async fn ten_blocks(mut cluster: Cluster) -> Vec<Digest> {
     cluster.start_all().await;
@@ -106,9 +107,7 @@ fn all_members_crash_and_go_on_where_they_were() {
         cluster.see(b"acknowledged").await;
         let before = cluster.agree();
         let chain = cluster.member(0).app.chain();
-        for i in 0..4 {
-            cluster.crash(i).await;
-        }
+        cluster.crash_all().await;
         cluster.start_all().await;
         cluster.see(b"acknowledged").await;
         cluster.reach(before + 10).await;
@@ -225,5 +224,40 @@ fn gossip_reaches_whom_it_is_for_and_names_its_sender() {
         assert_eq!(heard(0), []);
         let leaders = cluster.member(0).handle.schedule().leaders(4);
         assert!(keys.iter().all(|key| leaders.contains(key)));
+    });
+}
+
+#[test]
+fn the_stored_height_is_what_the_replay_comes_to() {
+    run(44, |mut cluster| async move {
+        cluster.start_all().await;
+        cluster.reach(12).await;
+        cluster.crash_all().await;
+        let look = cluster.context.child("look");
+        let stored = Stored::open(look, &cluster.config(3)).await.unwrap().height();
+        assert!(stored > 0);
+        // Alone it commits nothing beyond its own archive.
+        cluster.start(3).await;
+        assert_eq!(cluster.member(3).handle.height(), stored);
+    });
+}
+
+#[test]
+fn only_what_others_certified_since_the_start_is_live() {
+    run(45, |mut cluster| async move {
+        cluster.start_all().await;
+        cluster.reach(12).await;
+        cluster.crash_all().await;
+        let look = cluster.context.child("look");
+        let stored = Stored::open(look, &cluster.config(3)).await.unwrap().height();
+        cluster.start(3).await;
+        assert!(cluster.stalls_for(Duration::from_secs(5)).await);
+        assert_eq!(cluster.member(3).app.look(|s| s.live_from), None, "alone nothing is live");
+        for i in 0..3 {
+            cluster.start(i).await;
+        }
+        cluster.reach(stored + 4).await;
+        let from = cluster.member(3).app.look(|s| s.live_from).unwrap();
+        assert!(from > stored, "{from} is of its own archive, which ends at {stored}");
     });
 }

@@ -41,9 +41,7 @@ fn stored_certificates_alone_show_that_votes_are_lost() {
         cluster.start_all().await;
         // Until a certificate in its own archive carries its signature.
         cluster.reach(12).await;
-        for i in 0..4 {
-            cluster.crash(i).await;
-        }
+        cluster.crash_all().await;
         // Epoch 0's vote log is another one under another name of the same partition: the archive stays.
         let config = cluster.config(3);
         let votes = crate::vote_partition(&config.partition_prefix, 0);

@@ -7,6 +7,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use hanse_ledger::NotLive;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -81,9 +82,11 @@ pub(crate) async fn metrics(State(door): State<Door>) -> Response {
 fn checks(door: &Door) -> Vec<Check> {
     let status = door.desk.status();
     let replayed = if status.ready { Ok(()) } else { Err("history is being replayed".to_owned()) };
+    let live = if status.live { Ok(()) } else { Err(NotLive.to_string()) };
     let agrees = status.diverged.map_or(Ok(()), Err);
     let mut checks = vec![
         Check { name: "replayed", result: replayed },
+        Check { name: "live", result: live },
         Check { name: "agrees", result: agrees },
     ];
     checks.extend((door.config.checks)());

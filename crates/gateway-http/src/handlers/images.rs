@@ -34,7 +34,7 @@ pub(crate) async fn tag(
 ) -> Answer<TagShown> {
     let (repo, tag) = (repo(&query.repo)?, wire::name("tag", &query.tag, TAG_BYTES_MAX)?);
     let key = StateKey::Tag { repo, tag };
-    let found = query::record::<Tag>(&door.desk.snapshot().world, &key)?;
+    let found = query::record::<Tag>(&door.desk.live_snapshot()?.world, &key)?;
     Ok(Json(found.ok_or_else(|| unknown(format!("{repo}:{tag}")))?.into()))
 }
 
@@ -50,7 +50,7 @@ pub(crate) async fn history(
     let limit = wire::page_limit(query.limit)?;
     let (repo, tag) = (repo(&query.repo)?, wire::name("tag", &query.tag, TAG_BYTES_MAX)?);
     let before = query.before.unwrap_or(u64::MAX);
-    Ok(Json(releases(&door.desk.snapshot().world, repo, tag, before, limit)?))
+    Ok(Json(releases(&door.desk.live_snapshot()?.world, repo, tag, before, limit)?))
 }
 
 /// Lists repositories that have recorded tags.
@@ -63,7 +63,7 @@ pub(crate) async fn repositories(
     Asked(query): Asked<PageQuery>,
 ) -> Answer<Page<Repository>> {
     let cursor = query.cursor()?;
-    Ok(Json(repository_page(&door.desk.snapshot().world, cursor)))
+    Ok(Json(repository_page(&door.desk.live_snapshot()?.world, cursor)))
 }
 
 /// The standing of a digest in a repository, and which releases mention it.
@@ -77,7 +77,7 @@ pub(crate) async fn digest(
 ) -> Answer<DigestShown> {
     let repo = repo(&query.repo)?;
     let digest = wire::name("digest", &query.digest, DIGEST_BYTES_MAX)?;
-    Ok(Json(standing(&door.desk.snapshot().world, repo, digest)?))
+    Ok(Json(standing(&door.desk.live_snapshot()?.world, repo, digest)?))
 }
 
 /// Who owns a name: the namespace with the longest prefix of whole path parts.
@@ -90,7 +90,7 @@ pub(crate) async fn namespace(
     Asked(query): Asked<NamespaceQuery>,
 ) -> Answer<NamespaceShown> {
     let name = wire::name("name", &query.name, REPO_BYTES_MAX)?;
-    let found = covering(&door.desk.snapshot().world, name)?;
+    let found = covering(&door.desk.live_snapshot()?.world, name)?;
     let detail = || Problem::new(Code::UnknownNamespace, format!("nobody owns {name}"));
     Ok(Json(found.ok_or_else(detail)?.into()))
 }

@@ -54,7 +54,7 @@ pub(crate) async fn read(
     let space = wire::space(&space)?;
     let limit = wire::page_limit(query.limit)?;
     let range = Range::asked(space, query)?;
-    Ok(Json(range.read(&door.desk.snapshot(), space, limit)?))
+    Ok(Json(range.read(&*door.desk.live_snapshot()?, space, limit)?))
 }
 
 /// A range of state keys inside one space.

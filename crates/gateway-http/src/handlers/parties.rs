@@ -24,7 +24,7 @@ pub(crate) async fn organisations(
     State(door): State<Door>,
     Asked(query): Asked<PageQuery>,
 ) -> Answer<Page<OrganisationShown>> {
-    let (at, cursor) = (door.desk.snapshot(), query.cursor()?);
+    let (at, cursor) = (door.desk.live_snapshot()?, query.cursor()?);
     let shown = |organisation: Organisation| Some(organisation.into());
     Ok(Json(query::page(&at.world, kind::ORGANISATION, &cursor, shown)?))
 }
@@ -38,7 +38,7 @@ pub(crate) async fn accounts(
     State(door): State<Door>,
     Asked(query): Asked<OwnedQuery>,
 ) -> Answer<Page<AccountShown>> {
-    let (at, cursor) = (door.desk.snapshot(), query.cursor()?);
+    let (at, cursor) = (door.desk.live_snapshot()?, query.cursor()?);
     let wanted = |owner: &str| query.organisation.as_deref().is_none_or(|o| o == owner);
     let shown = |account: Account| wanted(&account.organisation).then(|| account.into());
     Ok(Json(query::page(&at.world, kind::ACCOUNT, &cursor, shown)?))
@@ -55,7 +55,8 @@ pub(crate) async fn account(
     Named(id): Named<String>,
 ) -> Answer<AccountShown> {
     let id = wire::digest("id", &id)?;
-    let found = query::record::<Account>(&door.desk.snapshot().world, &StateKey::Account(id))?;
+    let found =
+        query::record::<Account>(&door.desk.live_snapshot()?.world, &StateKey::Account(id))?;
     let account = found.ok_or_else(|| Problem::new(Code::UnknownAccount, id.to_string()))?;
     Ok(Json(account.into()))
 }
@@ -69,7 +70,7 @@ pub(crate) async fn gateways(
     State(door): State<Door>,
     Asked(query): Asked<OwnedQuery>,
 ) -> Answer<Page<GatewayShown>> {
-    let (at, cursor) = (door.desk.snapshot(), query.cursor()?);
+    let (at, cursor) = (door.desk.live_snapshot()?, query.cursor()?);
     let wanted = |owner: &str| query.organisation.as_deref().is_none_or(|o| o == owner);
     let shown = |gateway: Gateway| wanted(&gateway.organisation).then(|| gateway.into());
     Ok(Json(query::page(&at.world, kind::GATEWAY, &cursor, shown)?))
@@ -84,7 +85,7 @@ pub(crate) async fn spaces(
     State(door): State<Door>,
     Asked(query): Asked<OwnedQuery>,
 ) -> Answer<Page<SpaceShown>> {
-    let (at, cursor) = (door.desk.snapshot(), query.cursor()?);
+    let (at, cursor) = (door.desk.live_snapshot()?, query.cursor()?);
     let wanted = |owner: &str| query.organisation.as_deref().is_none_or(|o| o == owner);
     let shown = |space: Space| {
         let revision = at.world.revision(&space.name);

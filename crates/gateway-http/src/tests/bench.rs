@@ -98,6 +98,7 @@ impl Bench {
     pub(crate) fn new() -> Self {
         let bench = Self::replaying();
         bench.ledger.set_ready();
+        bench.ledger.set_live();
         bench
     }
 

@@ -42,15 +42,34 @@ async fn readiness_lists_its_checks() {
     assert_eq!(heard.status.as_u16(), 503);
     assert_eq!(
         heard.text(),
-        "[-]replayed failed: history is being replayed\n[+]agrees ok\n[+]storage ok\nnot ready\n"
+        "[-]replayed failed: history is being replayed\n\
+         [-]live failed: this member has seen no block certified since it started\n\
+         [+]agrees ok\n[+]storage ok\nnot ready\n"
     );
     bench.ledger.set_ready();
+    assert_eq!(bench.get("/readyz").await.status.as_u16(), 503);
+    bench.ledger.set_live();
     let heard = bench.get("/readyz?verbose=1").await;
     assert_eq!(
         (heard.status.as_u16(), heard.text().as_str()),
-        (200, "[+]replayed ok\n[+]agrees ok\n[+]storage ok\nok\n")
+        (200, "[+]replayed ok\n[+]live ok\n[+]agrees ok\n[+]storage ok\nok\n")
     );
     assert_eq!(bench.get("/readyz").await.text(), "ok\n");
+}
+
+#[tokio::test]
+async fn nothing_is_read_before_a_block_was_certified_since_the_start() {
+    let bench = Bench::replaying();
+    bench.ledger.set_ready();
+    for path in
+        ["/v1/spaces", "/v1/accounts", "/v1/images/repositories", "/v1/spaces/acme/kv?key=YQ"]
+    {
+        assert_eq!(bench.get(path).await.problem(), "not_ready", "{path}");
+    }
+    // What says when it was true, or proves it, is answered all the same.
+    assert_eq!(bench.get("/v1/status").await.status.as_u16(), 200);
+    bench.ledger.set_live();
+    assert_eq!(bench.get("/v1/spaces").await.status.as_u16(), 200);
 }
 
 #[tokio::test]

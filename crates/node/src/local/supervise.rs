@@ -231,16 +231,15 @@ async fn ready(network: &Network, members: &mut Members) -> Result<(), Failure> 
     }
 }
 
-/// Waits until a member has certified height 1, and after a restart a height above those of its own archive: certificates that
-/// were in memory only are formed again then, and everything acknowledged is there.
+/// Waits until a member has certified height 1, and serves: after a restart that is once a block was certified since then, and
+/// with it everything acknowledged before.
 async fn come_up(client: &Client) {
-    let mut replayed = None;
     loop {
-        if let Ok(status) = client.get_json::<Status>("/v1/status").await {
-            let replayed = *replayed.get_or_insert(status.height);
-            if status.is_certified() && (replayed == 0 || status.height > replayed) {
-                return;
-            }
+        if let Ok(status) = client.get_json::<Status>("/v1/status").await
+            && status.is_certified()
+            && client.get("/readyz").await.is_ok()
+        {
+            return;
         }
         sleep(LOOK).await;
     }
