@@ -189,12 +189,15 @@ fn fixed(out: &mut Vec<u8>, kind: u8, id: &Digest) {
 /// The leaf of one key: the authenticated map holds `hash("hanse/key", key) → Record::digest`.
 ///
 /// `next` chains the keys in byte order, so presence proofs of neighbours also prove absence and completeness of a range (DESIGN D15).
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Record {
+///
+/// `K` is where the keys stand: a `Vec` of its own, or a slice of the map that holds them ([`RecordRef`]).
+/// Encoding and digest are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Record<K = Vec<u8>> {
     /// [`StateKey::encode`].
-    pub key: Vec<u8>,
+    pub key: K,
     /// The next greater key present; empty after the last.
-    pub next: Vec<u8>,
+    pub next: K,
     /// Revision of creation in the key's space.
     pub create_revision: Revision,
     /// Revision of the last change in the key's space.
@@ -213,37 +216,17 @@ pub struct Record {
     pub value_hash: Digest,
 }
 
-/// A [`Record`] whose keys stand elsewhere; same encoding, same digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize)]
-pub struct RecordRef<'a> {
-    /// As [`Record::key`].
-    pub key: &'a [u8],
-    /// As [`Record::next`].
-    pub next: &'a [u8],
-    /// As [`Record::create_revision`].
-    pub create_revision: Revision,
-    /// As [`Record::mod_revision`].
-    pub mod_revision: Revision,
-    /// As [`Record::version`].
-    pub version: u64,
-    /// As [`Record::lease`].
-    pub lease: u64,
-    /// As [`Record::seal`].
-    pub seal: u32,
-    /// As [`Record::height`].
-    pub height: Height,
-    /// As [`Record::index`].
-    pub index: u32,
-    /// As [`Record::value_hash`].
-    pub value_hash: Digest,
-}
+/// A [`Record`] whose keys stand elsewhere.
+pub type RecordRef<'a> = Record<&'a [u8]>;
 
-impl RecordRef<'_> {
-    /// [`Record::digest`].
+impl<K: BorshSerialize> Record<K> {
+    /// What the map holds for the key.
     pub fn digest(&self) -> Digest {
         hash("hanse/record", &[&encode(self)])
     }
+}
 
+impl RecordRef<'_> {
     /// The same, owned.
     pub fn to_record(&self) -> Record {
         Record {
@@ -262,11 +245,6 @@ impl RecordRef<'_> {
 }
 
 impl Record {
-    /// What the map holds for the key.
-    pub fn digest(&self) -> Digest {
-        hash("hanse/record", &[&encode(self)])
-    }
-
     /// Where the map holds it.
     pub fn slot(key: &[u8]) -> Digest {
         hash("hanse/key", &[key])

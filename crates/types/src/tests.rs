@@ -89,3 +89,25 @@ fn body_root_binds_space_and_order() {
     assert_ne!(one, body("a", vec![command(2), command(1)]).root());
     assert_ne!(one, Body::default().root());
 }
+
+#[test]
+fn a_record_has_one_encoding_wherever_its_keys_stand() {
+    let here = RecordRef {
+        key: &[1, 2, 3],
+        next: &[1, 2, 4, 0],
+        create_revision: 1,
+        mod_revision: 2,
+        version: 3,
+        lease: 4,
+        seal: 5,
+        height: 6,
+        index: 7,
+        value_hash: Record::value_hash(b"value"),
+    };
+    let owned = here.to_record();
+    assert_eq!(encode(&here), encode(&owned));
+    assert_eq!(here.digest(), owned.digest());
+    assert_eq!(decode::<Record>(&encode(&here)), Ok(owned));
+    let other = RecordRef { next: &[], ..here };
+    assert_ne!(other.digest(), here.digest());
+}
