@@ -75,19 +75,14 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Leaf of the body tree: a whole space's bodies can be dropped while the rest stays provable (DESIGN D20).
-    pub fn digest(&self) -> Digest {
-        let ids: Vec<Digest> = self.commands.iter().map(Command::id).collect();
-        self.digest_of(&ids)
-    }
-
-    /// [`Segment::digest`] when the ids of the commands are known.
+    /// Leaf of the body tree, given the ids of the commands: a whole space's bodies can be dropped while the rest
+    /// stays provable (DESIGN D20).
     fn digest_of(&self, ids: &[Digest]) -> Digest {
         segment_digest(&self.space, self.commands.len() as u64, &merkle::root(ids))
     }
 }
 
-/// [`Segment::digest`] from its parts.
+/// A leaf of the tree behind [`Body::root`]: a space, how many commands it has in the block, and the root over their ids.
 pub fn segment_digest(space: &str, commands: u64, root: &Digest) -> Digest {
     hash("hanse/segment", &[&encode(&space), &commands.to_le_bytes(), &root.0])
 }
@@ -102,8 +97,8 @@ pub struct Body {
 impl Body {
     /// What the header binds.
     pub fn root(&self) -> Digest {
-        let leaves: Vec<Digest> = self.segments.iter().map(Segment::digest).collect();
-        merkle::root(&leaves)
+        let ids: Vec<Digest> = self.commands().map(Command::id).collect();
+        self.root_of(&ids)
     }
 
     /// [`Body::root`] when the ids of all commands are known, in execution order.

@@ -90,6 +90,25 @@ fn body_root_binds_space_and_order() {
     assert_ne!(one, Body::default().root());
 }
 
+/// Computed by hand from the description: SHA-256 with domains, RFC 6962 trees.
+#[test]
+fn body_root_is_a_tree_of_trees_over_the_ids() {
+    let command = |b: u8| Command { kind: 1, bytes: vec![b] };
+    let segment = |space: &str, commands| Segment { space: space.to_string(), commands };
+    let body = Body {
+        segments: vec![
+            segment("", vec![command(1)]),
+            segment("app", vec![command(2), command(3), command(4)]),
+        ],
+    };
+    let golden = "72d8e81f1442b1c3ba2c8c2f112284e11db1b00f3eca1c5d2843d517f62d02e2";
+    assert_eq!(body.root().to_string(), golden);
+    let ids: Vec<Digest> = body.commands().map(Command::id).collect();
+    assert_eq!(body.root_of(&ids).to_string(), golden);
+    let swapped = [ids[1], ids[0], ids[2], ids[3]];
+    assert_ne!(body.root_of(&swapped).to_string(), golden);
+}
+
 #[test]
 fn a_record_has_one_encoding_wherever_its_keys_stand() {
     let here = RecordRef {
