@@ -6,13 +6,13 @@
 
 use alloc::vec::Vec;
 
-use hanse_crypto::Digest;
+use hanse_crypto::{Digest, Vote, verify_all};
 use hanse_types::Committee;
 use hanse_types::limits::COMMITTEE_MAX;
 
 use crate::cbor::{Reader, Writer};
 use crate::error::ProofError;
-use crate::limits::SIGNERS_BYTES_MAX;
+use crate::limits::{SIGNERS_BYTES_MAX, VOTES_AT_ONCE};
 
 #[cfg(test)]
 mod tests;
@@ -64,12 +64,28 @@ impl Finalization {
     /// Signatures follow ZIP-215, as the engine checks them.
     ///
     /// # Errors
-    /// [`ProofError::Epoch`], [`ProofError::Signers`], [`ProofError::Quorum`], [`ProofError::Signature`].
+    /// [`ProofError::Epoch`] when the certificate is of another epoch than `committee`,
+    /// [`ProofError::Signers`] as in [`Finalization::ranks`], [`ProofError::Quorum`] for fewer signers
+    /// than [`Committee::quorum`], [`ProofError::Signature`] when one of the signatures is wrong.
     pub fn check(
         &self,
         chain_id: &Digest,
         committee: &Committee,
         payload: &Digest,
+    ) -> Result<Vec<usize>, ProofError> {
+        let mut votes = Votes::default();
+        let ranks = self.count(chain_id, committee, payload, &mut votes)?;
+        votes.check()?;
+        Ok(ranks)
+    }
+
+    /// [`Finalization::check`] with the signatures left to `votes`: nothing holds before [`Votes::check`] said so.
+    pub(crate) fn count<'a>(
+        &'a self,
+        chain_id: &Digest,
+        committee: &Committee,
+        payload: &Digest,
+        votes: &mut Votes<'a>,
     ) -> Result<Vec<usize>, ProofError> {
         if self.epoch != committee.epoch {
             return Err(ProofError::Epoch);
@@ -78,15 +94,12 @@ impl Finalization {
         if ranks.len() < committee.quorum() {
             return Err(ProofError::Quorum);
         }
-        let message = self.message(chain_id, payload);
-        for (rank, signature) in ranks.iter().zip(&self.signatures) {
-            let key = committee.members[*rank].consensus;
-            let valid = ed25519_consensus::VerificationKey::try_from(key)
-                .is_ok_and(|key| key.verify(&(*signature).into(), &message).is_ok());
-            if !valid {
-                return Err(ProofError::Signature);
-            }
-        }
+        let keys = ranks.iter().map(|rank| committee.members[*rank].consensus).collect();
+        votes.add(Ballot {
+            message: self.message(chain_id, payload),
+            keys,
+            signatures: &self.signatures,
+        })?;
         Ok(ranks)
     }
 
@@ -134,6 +147,47 @@ impl Finalization {
         r.key("parent_view")?;
         let parent_view = r.uint()?;
         Ok(Self { epoch, view, parent_view, signers, signatures: signatures.to_vec() })
+    }
+}
+
+/// The votes of several certificates, checked in one equation: that costs less than half of checking each.
+#[derive(Default)]
+pub(crate) struct Votes<'a> {
+    ballots: Vec<Ballot<'a>>,
+}
+
+/// The votes of one certificate.
+struct Ballot<'a> {
+    message: Vec<u8>,
+    keys: Vec<[u8; 32]>,
+    signatures: &'a [[u8; 64]],
+}
+
+impl<'a> Votes<'a> {
+    /// Takes in a certificate's votes; those before them are checked now if they are many.
+    fn add(&mut self, ballot: Ballot<'a>) -> Result<(), ProofError> {
+        self.ballots.push(ballot);
+        let waiting: usize = self.ballots.iter().map(|b| b.signatures.len()).sum();
+        if waiting >= VOTES_AT_ONCE { self.check() } else { Ok(()) }
+    }
+
+    /// Checks all votes taken in since the last check.
+    ///
+    /// # Errors
+    /// [`ProofError::Signature`] when one of them is wrong.
+    pub(crate) fn check(&mut self) -> Result<(), ProofError> {
+        let votes: Vec<Vote<'_>> = self.ballots.iter().flat_map(Ballot::votes).collect();
+        let hold = verify_all(&votes);
+        self.ballots.clear();
+        if hold { Ok(()) } else { Err(ProofError::Signature) }
+    }
+}
+
+impl Ballot<'_> {
+    fn votes(&self) -> impl Iterator<Item = Vote<'_>> {
+        let message = &self.message;
+        let pairs = self.keys.iter().zip(self.signatures);
+        pairs.map(move |(public, signature)| Vote { public, message, signature })
     }
 }
 

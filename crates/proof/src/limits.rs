@@ -31,3 +31,6 @@ pub const DISCLOSED_COMMAND_MAX: usize = COMMAND_BYTES_MAX as usize;
 pub const COMMITTEE_BYTES_MAX: usize = 12 + COMMITTEE_MAX * (32 + 4 + NAME_BYTES_MAX);
 /// Bytes of a signer bitmap.
 pub const SIGNERS_BYTES_MAX: usize = COMMITTEE_MAX.div_ceil(8);
+/// Signatures checked in one equation: a forged file of the largest size is refused after so many and one
+/// certificate, and the gain per signature hardly grows from here on.
+pub const VOTES_AT_ONCE: usize = 256;

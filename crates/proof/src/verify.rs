@@ -9,7 +9,7 @@ use hanse_types::{Committee, Header, Height, Record, TimeMs};
 use crate::branch::StateBranch;
 use crate::claim::{Claim, Entry, Kind, StateProofItem};
 use crate::error::ProofError;
-use crate::finalization::Finalization;
+use crate::finalization::{Finalization, Votes};
 use crate::proof::Proof;
 use crate::trust::{TrustRoot, is_committee};
 
@@ -73,13 +73,15 @@ pub fn verify(bytes: &[u8], trust: &TrustRoot) -> Result<Verified, ProofError> {
         return Err(ProofError::AnchorEpoch);
     }
     let mut committee = &trust.committee;
+    let mut votes = Votes::default();
     for handover in &proof.handovers {
         let headers = core::slice::from_ref(&handover.header);
-        check_chain(trust, committee, headers, &handover.finalization)?;
+        check_chain(trust, committee, headers, &handover.finalization, &mut votes)?;
         check_handover(trust, committee, &handover.header, &handover.committee)?;
         committee = &handover.committee;
     }
-    let ranks = check_chain(trust, committee, &proof.headers, &proof.finalization)?;
+    let ranks = check_chain(trust, committee, &proof.headers, &proof.finalization, &mut votes)?;
+    votes.check()?;
     let [header, ..] = &proof.headers[..] else {
         return Err(ProofError::Malformed);
     };
@@ -115,12 +117,13 @@ pub fn verify(bytes: &[u8], trust: &TrustRoot) -> Result<Verified, ProofError> {
 }
 
 /// The headers are of this chain and epoch, linked, agree with the pinned block, and the last one is
-/// certified by `committee`. Gives the signers' ranks.
-fn check_chain(
+/// certified by `committee`. Gives the signers' ranks; the signatures are left to `votes`.
+fn check_chain<'a>(
     trust: &TrustRoot,
     committee: &Committee,
     headers: &[Header],
-    finalization: &Finalization,
+    finalization: &'a Finalization,
+    votes: &mut Votes<'a>,
 ) -> Result<Vec<usize>, ProofError> {
     let committee_digest = committee.digest();
     let mut parent: Option<(Digest, Height)> = None;
@@ -152,7 +155,7 @@ fn check_chain(
         parent = Some((digest, header.height));
     }
     let (payload, _) = parent.ok_or(ProofError::Malformed)?;
-    finalization.check(&trust.chain_id, committee, &payload)
+    finalization.count(&trust.chain_id, committee, &payload, votes)
 }
 
 /// `header` is the last of `from`'s epoch and names `to` as the next committee.
