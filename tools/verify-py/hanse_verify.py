@@ -297,26 +297,28 @@ def quorum_of(count):
     return count - (count - 1) // 3
 
 # chain (section 4)
-def check_chain(trust, members, headers, finalization):
-    parent = None
+def check_chain(trust, trusted, headers, finalization):
+    sitting, parent = {"epoch": headers[0]["epoch"], "members": trusted["members"]}, None
+    sitting["encoded"] = encode_committee(sitting)
     for value in headers:
         require(value["version"] == 1, "header-version")
         require(value["chain_id"] == trust["chain_id"], "chain")
-        require(value["epoch"] == members["epoch"], "epoch")
-        require(value["committee"] == digest("committee", members), "committee")
+        require(trusted["epoch"] <= value["epoch"] == sitting["epoch"], "epoch")
+        require(value["height"] // trust["epoch_blocks"] == value["epoch"], "epoch-height")
+        require(value["committee"] == digest("committee", sitting), "committee")
         if parent is not None:
             require(value["parent"] == digest("header", parent), "parent")
             require(value["height"] == parent["height"] + 1, "height")
         if trust["pinned"] and trust["pinned"][0] == value["height"]:
             require(trust["pinned"][1] == digest("header", value), "pinned")
         parent = value
-    return check_finalization(trust["chain_id"], members, finalization, digest("header", parent))
+    return check_finalization(trust["chain_id"], sitting, finalization, digest("header", parent))
 
-def check_handover(trust, members, value, following):
-    last = (value["height"] + 1) % trust["epoch_blocks"] == 0
-    following_epoch = following["epoch"] == members["epoch"] + 1
+def check_handover(trust, value, following):
+    # The height is in the header's epoch, so this also says that the committee is of the next one.
+    last = value["height"] + 1 == following["epoch"] * trust["epoch_blocks"]
     named = value["next_committee"] == digest("committee", following)
-    require(last and following_epoch and named and is_committee(following), "handover")
+    require(last and named and is_committee(following), "handover")
 
 # paths (sections 6 and 7)
 def read_leaf_path(item):
@@ -435,8 +437,7 @@ def read_claim(kind, claim, path):
         pairs = [array(item, 2, 2) for item in items]
         return {"items": [read_entry(v, r, path) for (r, v), path in zip(pairs, paths)]}
     require(kind == "handover" and path is None, "malformed")
-    (following,) = fields(claim, "committee")
-    return {"committee": borsh_field(following, COMMITTEE_MAX, committee)}
+    return {"committee": borsh_field(*fields(claim, "committee"), COMMITTEE_MAX, committee)}
 
 def check_disclosed(found, expected):
     """What is disclosed hashes to what the claim commits to; `None` is not disclosed."""
@@ -473,8 +474,7 @@ def check_state(kind, claim, h):
             check_disclosed(domain_hash("hanse/value", item["value"]), item["record"]["value_hash"])
     if kind == "range":
         records = [item["record"] for item in claim["items"]]
-        linked = all(a["next"] == b["key"] for a, b in zip(records, records[1:]))
-        require(linked, "range")
+        require(all(a["next"] == b["key"] for a, b in zip(records, records[1:])), "range")
     return h["settled_height"]
 
 # verification (section 4)
@@ -506,20 +506,21 @@ def verify(data, trust):
     require(proof["anchor_epoch"] == members["epoch"], "anchor-epoch")
     for value, following, finalization in proof["handovers"]:
         check_chain(trust, members, [value], finalization)
-        check_handover(trust, members, value, following)
+        check_handover(trust, value, following)
+        require(following["members"] != members["members"], "superfluous")
         members = following
     signers = check_chain(trust, members, headers, proof["finalization"])
     h, certified = headers[0], headers[-1]
     require(not trust["pinned"] or certified["height"] >= trust["pinned"][0], "stale")
     if kind == "handover":
-        check_handover(trust, members, h, claim["committee"])
+        check_handover(trust, h, claim["committee"])
         height = h["height"]
     elif kind in ("receipt", "event"):
         height = check_receipt(claim, h) if kind == "receipt" else check_event(claim, h)
     else:
         height = check_state(kind, claim, h)
     count = len(members["members"])
-    quorum = dict(signed=len(signers), of=count, need=quorum_of(count), epoch=members["epoch"])
+    quorum = dict(signed=len(signers), of=count, need=quorum_of(count), epoch=certified["epoch"])
     value = {"kind": kind, "height": height, "header_height": h["height"], "signers": signers}
     value.update(certified_height=certified["height"], time_ms=h["timestamp_ms"])
     return dict(value, quorum=quorum, claim=claim)
@@ -552,8 +553,7 @@ def judge(proof, trust_root, key=None):
         return result
     except Refused as error:
         reason = error.args[0]
-        code = 17 if reason in MALFORMED else 16
-        return {"verdict": "rejected", "reason": reason, "code": code}
+        return {"verdict": "rejected", "reason": reason, "code": 17 if reason in MALFORMED else 16}
 
 def sentence(result):
     if result["code"] != 0:

@@ -21,10 +21,14 @@ pub enum ProofError {
     /// The proof starts from another epoch's committee than the trust root gives.
     #[error("the proof starts from another epoch than the trust root")]
     AnchorEpoch,
-    /// A header or certificate is not of the epoch whose committee signs.
-    #[error("a header or certificate is of another epoch than its committee")]
+    /// A header is of an epoch before that of the committee trusted so far, linked headers are of several
+    /// epochs, or a certificate is of another epoch than its header.
+    #[error("a header or certificate is of an epoch that its committee cannot certify")]
     Epoch,
-    /// A header names another committee than the one that signs.
+    /// A header's height is not one of its epoch.
+    #[error("a header claims an epoch that its height is not in")]
+    EpochHeight,
+    /// A header names another committee than the trusted members in its epoch.
     #[error("a header names another committee than the one that signed")]
     Committee,
     /// The headers are not linked parent to child.
@@ -45,9 +49,13 @@ pub enum ProofError {
     /// A signature does not hold.
     #[error("a signature in the certificate is wrong")]
     Signature,
-    /// A hand-over does not name the next epoch's committee.
+    /// A hand-over's header is not the last of its epoch or does not name the committee, the committee is not
+    /// of the next epoch, or its members are none, too many or not in strict key order.
     #[error("a hand-over does not lead to the committee it claims")]
     Handover,
+    /// A hand-over leads to the members it comes from: without it the proof says the same.
+    #[error("a hand-over changes no member")]
+    Superfluous,
     /// The certified header is below the height the trust root pins.
     #[error("the proof is older than the height pinned in the trust root")]
     Stale,
@@ -91,6 +99,7 @@ impl ProofError {
             Self::Chain => "chain",
             Self::AnchorEpoch => "anchor-epoch",
             Self::Epoch => "epoch",
+            Self::EpochHeight => "epoch-height",
             Self::Committee => "committee",
             Self::Parent => "parent",
             Self::Height => "height",
@@ -99,6 +108,7 @@ impl ProofError {
             Self::Quorum => "quorum",
             Self::Signature => "signature",
             Self::Handover => "handover",
+            Self::Superfluous => "superfluous",
             Self::Stale => "stale",
             Self::Pinned => "pinned",
             Self::ClaimHeight => "claim-height",

@@ -9,7 +9,7 @@ pub const PROOF_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Headers from the one that carries the root to the certified one. While members fail to certify,
 /// blocks still chain; a thousand of them is minutes of that.
 pub const HEADERS_MAX: usize = 1_024;
-/// Hand-overs from the pinned committee to the signing one: one per epoch, so pin a newer root after that.
+/// Hand-overs from the pinned committee to the signing one: one per change of members, so pin a newer root after that.
 pub const HANDOVERS_MAX: usize = 1_024;
 /// Records or items of one proof.
 pub const ITEMS_MAX: usize = 4_096;

@@ -23,7 +23,7 @@ pub struct Proof {
     pub chain_id: Digest,
     /// Epoch of the committee whose trust it starts from.
     pub anchor_epoch: u64,
-    /// From that committee to the one that signed, one epoch each.
+    /// From that committee to the one that signed: one per change of members on the way.
     pub handovers: Vec<Handover>,
     /// From the header that carries the claim's root to the certified one, parent to child.
     pub headers: Vec<Header>,
@@ -33,10 +33,10 @@ pub struct Proof {
     pub claim: Claim,
 }
 
-/// The last header of an epoch, certified, and the committee it names.
+/// The last header of an epoch, certified, and the committee it names: the way from one set of members to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handover {
-    /// The last header of the epoch.
+    /// The last header of an epoch. The members it comes from may have sat for many epochs before.
     pub header: Header,
     /// Certifies it.
     pub finalization: Finalization,

@@ -11,11 +11,15 @@ use crate::error::ProofError;
 pub struct TrustRoot {
     /// The chain.
     pub chain_id: Digest,
-    /// The committee accepted without proof; a proof names its epoch as its anchor.
+    /// The committee accepted without proof, in its epoch and in any later one that its members sit in;
+    /// a proof names its epoch as its anchor.
     pub committee: Committee,
-    /// Heights per epoch: only the last header of an epoch may hand over to another committee.
+    /// Heights per epoch: a header's epoch is its height divided by this, and only the last header of an
+    /// epoch may hand over to other members.
     pub epoch_blocks: u64,
-    /// A block known to be on the chain: nothing older is accepted, and at its height nothing else.
+    /// A block known to be on the chain: nothing older is accepted, and at its height nothing else. It does not
+    /// make `committee` younger: give both from one epoch, or whoever holds the keys of a quorum of a committee
+    /// that was replaced since can invent what came later (docs/formats/proof.md section 5).
     pub pinned: Option<Pinned>,
 }
 

@@ -10,7 +10,7 @@ use crate::branch::StateBranch;
 use crate::claim::{Claim, Entry, Kind, StateProofItem};
 use crate::error::ProofError;
 use crate::finalization::{Finalization, Votes};
-use crate::proof::Proof;
+use crate::proof::{Handover, Proof};
 use crate::trust::{TrustRoot, is_committee};
 
 /// Header layout this program knows.
@@ -55,7 +55,7 @@ pub struct Quorum {
     pub of: usize,
     /// Members a certificate needs.
     pub need: usize,
-    /// The committee's epoch.
+    /// Epoch of the certified header; the members may have been proved to sit in an earlier one.
     pub epoch: u64,
 }
 
@@ -74,11 +74,14 @@ pub fn verify(bytes: &[u8], trust: &TrustRoot) -> Result<Verified, ProofError> {
     }
     let mut committee = &trust.committee;
     let mut votes = Votes::default();
-    for handover in &proof.handovers {
-        let headers = core::slice::from_ref(&handover.header);
-        check_chain(trust, committee, headers, &handover.finalization, &mut votes)?;
-        check_handover(trust, committee, &handover.header, &handover.committee)?;
-        committee = &handover.committee;
+    for Handover { header, finalization, committee: next } in &proof.handovers {
+        let headers = core::slice::from_ref(header);
+        check_chain(trust, committee, headers, finalization, &mut votes)?;
+        check_handover(trust, header, next)?;
+        if next.members == committee.members {
+            return Err(ProofError::Superfluous);
+        }
+        committee = next;
     }
     let ranks = check_chain(trust, committee, &proof.headers, &proof.finalization, &mut votes)?;
     votes.check()?;
@@ -91,7 +94,7 @@ pub fn verify(bytes: &[u8], trust: &TrustRoot) -> Result<Verified, ProofError> {
     }
     let height = match &proof.claim {
         Claim::Handover { committee: next } => {
-            check_handover(trust, committee, header, next)?;
+            check_handover(trust, header, next)?;
             header.height
         }
         claim => check_claim(claim, header)?,
@@ -109,23 +112,29 @@ pub fn verify(bytes: &[u8], trust: &TrustRoot) -> Result<Verified, ProofError> {
             signed: ranks.len(),
             of: committee.members.len(),
             need: committee.quorum(),
-            epoch: committee.epoch,
+            epoch: certified.place.epoch,
         },
         header: header.clone(),
         claim: proof.claim,
     })
 }
 
-/// The headers are of this chain and epoch, linked, agree with the pinned block, and the last one is
-/// certified by `committee`. Gives the signers' ranks; the signatures are left to `votes`.
+/// The headers are of this chain, of one epoch in which the members of `trusted` sit, linked, agree with
+/// the pinned block, and the last one is certified by these members. Gives the signers' ranks; the
+/// signatures are left to `votes`.
+///
+/// Which epoch that is, is not asked beyond its not being before `trusted`'s: honest members sign only headers
+/// that name the committee of their chain (docs/formats/proof.md section 5).
 fn check_chain<'a>(
     trust: &TrustRoot,
-    committee: &Committee,
+    trusted: &Committee,
     headers: &[Header],
     finalization: &'a Finalization,
     votes: &mut Votes<'a>,
 ) -> Result<Vec<usize>, ProofError> {
-    let committee_digest = committee.digest();
+    let first = headers.first().ok_or(ProofError::Malformed)?;
+    let sitting = Committee { epoch: first.place.epoch, members: trusted.members.clone() };
+    let committee_digest = sitting.digest();
     let mut parent: Option<(Digest, Height)> = None;
     for header in headers {
         if header.version != HEADER_VERSION {
@@ -134,8 +143,11 @@ fn check_chain<'a>(
         if header.chain_id != trust.chain_id {
             return Err(ProofError::Chain);
         }
-        if header.place.epoch != committee.epoch {
+        if header.place.epoch < trusted.epoch || header.place.epoch != sitting.epoch {
             return Err(ProofError::Epoch);
+        }
+        if header.height / trust.epoch_blocks != header.place.epoch {
+            return Err(ProofError::EpochHeight);
         }
         if header.committee != committee_digest {
             return Err(ProofError::Committee);
@@ -155,18 +167,13 @@ fn check_chain<'a>(
         parent = Some((digest, header.height));
     }
     let (payload, _) = parent.ok_or(ProofError::Malformed)?;
-    finalization.count(&trust.chain_id, committee, &payload, votes)
+    finalization.count(&trust.chain_id, &sitting, &payload, votes)
 }
 
-/// `header` is the last of `from`'s epoch and names `to` as the next committee.
-fn check_handover(
-    trust: &TrustRoot,
-    from: &Committee,
-    header: &Header,
-    to: &Committee,
-) -> Result<(), ProofError> {
+/// `header`, of which [`check_chain`] was asked, is the last of its epoch and names `to` as the next committee.
+fn check_handover(trust: &TrustRoot, header: &Header, to: &Committee) -> Result<(), ProofError> {
     let last = header.height.checked_add(1).is_some_and(|h| h.is_multiple_of(trust.epoch_blocks));
-    let next = from.epoch.checked_add(1) == Some(to.epoch);
+    let next = header.place.epoch.checked_add(1) == Some(to.epoch);
     if last && next && is_committee(to) && header.next_committee == to.digest() {
         Ok(())
     } else {

@@ -259,12 +259,16 @@ async fn bench_state(context: Context, keys: u64, cache: usize) -> String {
 
 /// A whole proof, from the golden vectors.
 fn verification() -> String {
-    const PROOFS: [(&str, &[u8]); 3] = [
+    const PROOFS: [(&str, &[u8]); 4] = [
         ("receipt", include_bytes!("../../../fixtures/proof/good/receipt-5-1.hproof")),
         ("image of 4", include_bytes!("../../../fixtures/proof/good/image-lookups.hproof")),
         (
             "two hand-overs",
             include_bytes!("../../../fixtures/proof/good/epoch-2-by-handovers.hproof"),
+        ),
+        (
+            "five hand-overs",
+            include_bytes!("../../../fixtures/proof/good/five-changes-with-gaps.hproof"),
         ),
     ];
     let trust = include_str!("../../../fixtures/proof/trust/founders.json");

@@ -54,7 +54,8 @@ pub struct Header {
     pub history_root: Digest,
     /// [`crate::Committee::digest`] of this epoch.
     pub committee: Digest,
-    /// The same for the next epoch; equal when nothing changes.
+    /// The same for the next epoch, read in the last header of an epoch. The epoch is part of it: with the same
+    /// members it is another digest than `committee`.
     pub next_committee: Digest,
 }
 

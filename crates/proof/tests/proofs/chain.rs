@@ -1,4 +1,4 @@
-//! The synthetic chain: three epochs of eight blocks, committees of four, five and seven.
+//! The synthetic chain: twelve epochs of eight blocks, whose members change, stay, and come back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,8 @@ use commonware_runtime::{Runner as _, deterministic};
 use ed25519_consensus::SigningKey;
 use hanse_crypto::{Digest, PublicKey, hash, merkle};
 use hanse_proof::{
-    Claim, Entry, Finalization, Handover, LeafPath, Proof, StateBranch, StateProofItem, TrustRoot,
+    Claim, Entry, Finalization, Handover, LeafPath, Pinned, Proof, StateBranch, StateProofItem,
+    TrustRoot,
 };
 use hanse_state::{Settings, StateTree};
 use hanse_types::{
@@ -18,11 +19,14 @@ use hanse_types::{
 /// Heights of one epoch.
 pub(crate) const EPOCH: u64 = 8;
 /// The last height.
-pub(crate) const LAST: Height = 3 * EPOCH - 1;
+pub(crate) const LAST: Height = 12 * EPOCH - 1;
 /// Settled heights whose roots can be proved.
-pub(crate) const SETTLED: [Height; 5] = [0, 4, 9, 13, 20];
+pub(crate) const SETTLED: [Height; 8] = [0, 4, 9, 13, 20, 36, 52, 90];
 /// A header carries the state root of this many heights before it.
 pub(crate) const LAG: Height = 2;
+
+/// Members by epoch: the first so many organisations. The founders come back in epoch 3 and stay until 6.
+const SIZES: [usize; 13] = [4, 5, 7, 4, 4, 4, 4, 5, 5, 5, 7, 7, 4];
 
 const NAMES: [&str; 7] = ["acme", "borealis", "cobalt", "delta", "ember", "fjord", "granite"];
 
@@ -263,18 +267,14 @@ impl Chain {
     async fn build(context: deterministic::Context) -> Self {
         let genesis = genesis();
         let mut chain = Self {
-            committees: vec![
-                genesis.committee(),
-                committee(1, 5),
-                committee(2, 7),
-                committee(3, 4),
-            ],
+            committees: (0..).zip(SIZES).map(|(epoch, size)| committee(epoch, size)).collect(),
             genesis,
             headers: Vec::new(),
             actions: Vec::new(),
             changes: Vec::new(),
             snapshots: BTreeMap::new(),
         };
+        assert_eq!(chain.committees[0], chain.genesis.committee());
         let (mut tree, _) = StateTree::open(context, "state", &Settings::default()).await.unwrap();
         let mut world = World::new();
         let mut roots = Vec::new();
@@ -336,6 +336,17 @@ impl Chain {
         TrustRoot::from_genesis(&self.genesis)
     }
 
+    /// Trust in the committee of `epoch` and in its first block.
+    pub(crate) fn trust_in(&self, epoch: u64) -> TrustRoot {
+        let height = epoch * EPOCH;
+        let digest = self.headers[height as usize].digest();
+        TrustRoot {
+            committee: self.committees[epoch as usize].clone(),
+            pinned: Some(Pinned { height, digest }),
+            ..self.trust()
+        }
+    }
+
     /// A certificate over `header` by the members of these ranks.
     pub(crate) fn certify(&self, header: &Header, ranks: &[usize]) -> Finalization {
         let committee = &self.committees[header.place.epoch as usize];
@@ -354,15 +365,27 @@ impl Chain {
 
     /// A proof of `claim` in header `height`, certified `further` headers on, from the founders on.
     pub(crate) fn prove(&self, claim: Claim, height: Height, further: u64) -> Proof {
+        self.prove_from(0, claim, height, further)
+    }
+
+    /// [`Chain::prove`] from the committee of epoch `anchor` on, with a hand-over wherever members change.
+    pub(crate) fn prove_from(
+        &self,
+        anchor: u64,
+        claim: Claim,
+        height: Height,
+        further: u64,
+    ) -> Proof {
         let headers = self.headers[height as usize..=(height + further) as usize].to_vec();
         let certified = headers.last().unwrap();
         let epoch = certified.place.epoch;
         let finalization = self.certify(certified, &self.quorum(epoch));
-        let handovers = (0..epoch).map(|epoch| self.handover(epoch)).collect();
+        let members = |epoch: u64| &self.committees[epoch as usize].members;
+        let changes = (anchor..epoch).filter(|epoch| members(*epoch) != members(epoch + 1));
         Proof {
             chain_id: self.genesis.chain_id(),
-            anchor_epoch: 0,
-            handovers,
+            anchor_epoch: anchor,
+            handovers: changes.map(|epoch| self.handover(epoch)).collect(),
             headers,
             finalization,
             claim,

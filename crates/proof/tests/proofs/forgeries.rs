@@ -1,7 +1,7 @@
 //! Named attacks: what a hostile operator, or the two systems before ours, got away with.
 
 use hanse_crypto::{Digest, merkle};
-use hanse_proof::{Claim, LeafPath, Proof, ProofError, StateProofItem, verify};
+use hanse_proof::{Claim, Handover, LeafPath, Proof, ProofError, StateProofItem, verify};
 use hanse_types::{Committee, Event, EventKind};
 
 use crate::chain::{Chain, LAG, kv};
@@ -18,22 +18,27 @@ fn refused(chain: &Chain, proof: &Proof) -> ProofError {
 fn every_flipped_byte_of_a_proof_is_refused() {
     let chain = Chain::new();
     let items = vec![chain.item(4, &kv("key-1")), chain.item(4, &kv("key-0a"))];
+    let later = chain.trust_in(3);
+    let next = |epoch: usize| Claim::Handover { committee: chain.committees[epoch].clone() };
     let proofs = [
-        receipt(&chain),
-        chain.prove(chain.event(5, 1, true), 6, 1),
-        chain.prove(Claim::Image { items }, 4 + LAG, 0),
-        chain.prove(chain.range(4, &kv("key-1"), &kv("key-3"), true), 4 + LAG, 0),
-        chain.prove(Claim::Handover { committee: chain.committees[2].clone() }, 15, 0),
+        (receipt(&chain), chain.trust()),
+        (chain.prove(chain.event(5, 1, true), 6, 1), chain.trust()),
+        (chain.prove(Claim::Image { items }, 4 + LAG, 0), chain.trust()),
+        (chain.prove(chain.range(4, &kv("key-1"), &kv("key-3"), true), 4 + LAG, 0), chain.trust()),
+        (chain.prove(next(2), 15, 0), chain.trust()),
+        (chain.prove_from(3, chain.receipt(39, 1, true), 40, 2), later.clone()),
+        (chain.prove_from(3, next(12), 95, 0), later),
     ];
-    for proof in proofs {
+    assert_eq!(proofs[6].0.handovers.len(), 2);
+    for (proof, trust) in proofs {
         let bytes = proof.encode();
-        verify(&bytes, &chain.trust()).unwrap();
+        verify(&bytes, &trust).unwrap();
         for at in 0..bytes.len() {
             // All bits for structure and signatures would take minutes: three patterns per byte.
             for flip in [0x01, 0x80, 0xff] {
                 let mut changed = bytes.clone();
                 changed[at] ^= flip;
-                let result = verify(&changed, &chain.trust());
+                let result = verify(&changed, &trust);
                 assert!(result.is_err(), "byte {at} of {:?}", proof.claim.kind());
             }
         }
@@ -126,10 +131,13 @@ fn members_of_another_epoch_cannot_certify() {
     let mut proof = chain.prove(claim, 13 + LAG, 0);
     // The founders sign again after their epoch, without the member that joined.
     proof.handovers.clear();
-    assert_eq!(refused(&chain, &proof), ProofError::Epoch);
+    assert_eq!(refused(&chain, &proof), ProofError::Committee);
     let founders = &chain.committees[0];
     proof.headers[0].place.epoch = 0;
     proof.headers[0].committee = founders.digest();
+    proof.finalization = crate::chain::sign(founders, &proof.headers[0], &[0, 1, 2, 3]);
+    assert_eq!(refused(&chain, &proof), ProofError::EpochHeight);
+    proof.headers[0].height = 7;
     proof.finalization = crate::chain::sign(founders, &proof.headers[0], &[0, 1, 2, 3]);
     // With their old keys they can make any history of their own epoch; a pinned later height ends that.
     let result = verify(&proof.encode(), &chain.trust());
@@ -138,6 +146,84 @@ fn members_of_another_epoch_cannot_certify() {
     let digest = chain.headers[16].digest();
     trust.pinned = Some(hanse_proof::Pinned { height: 16, digest });
     assert_eq!(verify(&proof.encode(), &trust), Err(ProofError::Stale));
+}
+
+/// What docs/formats/proof.md section 5 assumes, and what guards it: whoever holds the keys of a whole quorum of members
+/// that were replaced can invent what comes after, with a hand-over to itself or without. A pin does not end that; a
+/// trust root of a later committee does.
+#[test]
+fn a_whole_quorum_of_leaked_keys_is_what_a_trust_root_must_outlive() {
+    let chain = Chain::new();
+    let founders = &chain.committees[0];
+    let claim = Claim::State(chain.item(20, &kv("key-1")));
+    let mut proof = chain.prove(claim, 20 + LAG, 0);
+    proof.handovers.clear();
+    proof.headers[0].timestamp_ms = 1;
+    let sitting = Committee { epoch: 2, members: founders.members.clone() };
+    proof.headers[0].committee = sitting.digest();
+    let sign = |ranks: &[usize]| crate::chain::sign(&sitting, &proof.headers[0], ranks);
+    let (two, three) = (sign(&[0, 3]), sign(&[0, 2, 3]));
+    // Two of four are f + 1 and enough to stop the chain, but no honest member ever signed with them.
+    proof.finalization = two;
+    assert_eq!(refused(&chain, &proof), ProofError::Quorum);
+    proof.finalization = three;
+    assert!(verify(&proof.encode(), &chain.trust()).is_ok());
+    let mut trust = chain.trust();
+    let digest = chain.headers[16].digest();
+    trust.pinned = Some(hanse_proof::Pinned { height: 16, digest });
+    assert!(verify(&proof.encode(), &trust).is_ok(), "a pin binds no later height");
+    proof.anchor_epoch = 2;
+    let later = chain.trust_in(2);
+    assert_eq!(verify(&proof.encode(), &later), Err(ProofError::Committee));
+    // With a hand-over the same keys could always do so: here to one of their own, who signs alone from then on.
+    let alone = |epoch| Committee { epoch, members: founders.members[..1].to_vec() };
+    let mut handover = chain.handover(0);
+    handover.committee = alone(1);
+    handover.header.next_committee = alone(1).digest();
+    handover.finalization = crate::chain::sign(founders, &handover.header, &[0, 2, 3]);
+    proof.headers[0].committee = alone(2).digest();
+    proof.finalization = crate::chain::sign(&alone(2), &proof.headers[0], &[0]);
+    (proof.anchor_epoch, proof.handovers) = (0, vec![handover]);
+    assert!(verify(&proof.encode(), &chain.trust()).is_ok());
+}
+
+/// A hundred changes of members with gaps between them, and one bad signature anywhere.
+#[test]
+fn every_signature_of_a_long_way_counts() {
+    let chain = Chain::new();
+    let members = |n: u64| &chain.committees[n as usize % 2].members;
+    // Members n sit from epoch 3n to epoch 3n + 2.
+    let step = |n: u64| {
+        let sitting = Committee { epoch: 3 * n + 2, members: members(n).clone() };
+        let next = Committee { epoch: 3 * n + 3, members: members(n + 1).clone() };
+        let mut header = chain.headers[7].clone();
+        header.place.epoch = sitting.epoch;
+        header.height = next.epoch * crate::chain::EPOCH - 1;
+        (header.committee, header.next_committee) = (sitting.digest(), next.digest());
+        let ranks: Vec<usize> = (0..sitting.quorum()).collect();
+        let finalization = crate::chain::sign(&sitting, &header, &ranks);
+        Handover { header, finalization, committee: next }
+    };
+    let mut handovers: Vec<Handover> = (0..101).map(step).collect();
+    let Handover { header, finalization, committee } = handovers.pop().unwrap();
+    let claim = Claim::Handover { committee };
+    let chain_id = chain.genesis.chain_id();
+    let headers = vec![header];
+    let proof = Proof { chain_id, anchor_epoch: 0, handovers, headers, finalization, claim };
+    let signatures = |h: &Handover| h.finalization.signatures.len();
+    let count: usize = proof.handovers.iter().map(signatures).sum();
+    assert!(count > hanse_proof::limits::VOTES_AT_ONCE, "{count} signatures fit into one equation");
+    let verified = verify(&proof.encode(), &chain.trust()).unwrap();
+    assert_eq!(verified.quorum.epoch, 302);
+    for at in (0..100).step_by(9).chain([99]) {
+        let mut changed = proof.clone();
+        let signatures = &mut changed.handovers[at].finalization.signatures;
+        signatures.last_mut().unwrap()[40] ^= 1;
+        assert_eq!(refused(&chain, &changed), ProofError::Signature, "hand-over {at}");
+    }
+    let mut changed = proof;
+    changed.finalization.signatures[0][1] ^= 1;
+    assert_eq!(refused(&chain, &changed), ProofError::Signature);
 }
 
 #[test]

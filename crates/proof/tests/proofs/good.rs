@@ -15,23 +15,15 @@ pub(crate) struct Good {
 /// The trust roots of the vectors, by file name.
 pub(crate) fn trusts(chain: &Chain) -> Vec<(&'static str, TrustRoot)> {
     let founders = chain.trust();
-    let later = |epoch: usize| {
-        let height = epoch as u64 * EPOCH;
-        let digest = chain.headers[height as usize].digest();
-        TrustRoot {
-            committee: chain.committees[epoch].clone(),
-            pinned: Some(Pinned { height, digest }),
-            ..founders.clone()
-        }
-    };
     let mut other = chain.genesis.clone();
     other.name = "another-network".into();
     let pinned = Some(Pinned { height: 6, digest: chain.headers[6].digest() });
     let fork = Some(Pinned { height: 6, digest: chain.headers[5].digest() });
     vec![
         ("founders", founders.clone()),
-        ("epoch-1", later(1)),
-        ("epoch-2", later(2)),
+        ("epoch-1", chain.trust_in(1)),
+        ("epoch-2", chain.trust_in(2)),
+        ("epoch-3", chain.trust_in(3)),
         ("pinned", TrustRoot { pinned, ..founders.clone() }),
         ("pinned-fork", TrustRoot { pinned: fork, ..founders }),
         ("other-chain", TrustRoot::from_genesis(&other)),
@@ -47,6 +39,7 @@ pub(crate) fn all(chain: &Chain) -> Vec<Good> {
     lookups(chain, &mut add);
     ranges_and_images(chain, &mut add);
     chains_and_trust(chain, &mut add);
+    epochs(chain, &mut add);
     list
 }
 
@@ -166,4 +159,34 @@ fn chains_and_trust(chain: &Chain, add: &mut impl FnMut(&str, &'static str, Proo
         add(&name, "founders", chain.prove(claim, (epoch + 1) * EPOCH - 1, 0));
     }
     assert_eq!(LAST % EPOCH, EPOCH - 1, "the last header ends an epoch");
+}
+
+/// Epochs without a hand-over between them, because their members are the same.
+fn epochs(chain: &Chain, add: &mut impl FnMut(&str, &'static str, Proof)) {
+    let state = |anchor, settled, further| {
+        let claim = Claim::State(chain.item(settled, &kv("key-1")));
+        chain.prove_from(anchor, claim, settled + LAG, further)
+    };
+    let handover = |anchor, epoch: u64| {
+        let committee = chain.committees[epoch as usize + 1].clone();
+        let claim = Claim::Handover { committee };
+        chain.prove_from(anchor, claim, (epoch + 1) * EPOCH - 1, 0)
+    };
+    add("epoch-4-from-epoch-3", "epoch-3", state(3, 36, 0));
+    add("epoch-6-from-epoch-3", "epoch-3", state(3, 52, 0));
+    add("epoch-6-from-epoch-3-descendant", "epoch-3", state(3, 52, 1));
+    // The last block of epoch 4; its receipts are in the first header of epoch 5.
+    add("receipt-in-the-next-epoch", "epoch-3", {
+        chain.prove_from(3, chain.receipt(39, 1, true), 40, 2)
+    });
+    add("epoch-6-through-all-members", "founders", state(0, 52, 0));
+    // The founders sit again, so that nobody else needs to be asked.
+    let mut again = state(0, 52, 0);
+    again.handovers.clear();
+    add("epoch-6-by-founders-who-came-back", "founders", again);
+    add("two-changes-with-gaps", "epoch-3", state(3, 90, 1));
+    add("five-changes-with-gaps", "founders", state(0, 90, 0));
+    add("handover-after-a-gap", "epoch-3", handover(3, 6));
+    add("handover-after-changes-with-gaps", "epoch-3", handover(3, 11));
+    add("handover-to-the-same-members", "epoch-3", handover(3, 4));
 }

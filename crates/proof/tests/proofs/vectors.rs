@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use hanse_proof::{TrustFile, TrustRoot, verify};
 use serde_json::{Value, json};
 
-use crate::chain::Chain;
+use crate::chain::{Chain, EPOCH};
 use crate::{bad, good};
 
 fn folder() -> PathBuf {
@@ -115,6 +115,8 @@ fn what_is_verified_is_what_the_chain_did() {
         let certified = &chain.headers[verified.certified_height as usize];
         assert_eq!(verified.certified_digest, certified.digest());
         assert_eq!(verified.signers.len(), verified.quorum.signed);
+        assert_eq!(verified.quorum.epoch, certified.place.epoch, "{}", good.name);
+        assert_eq!(certified.place.epoch, certified.height / EPOCH);
         assert!(verified.quorum.signed >= verified.quorum.need);
     }
 }

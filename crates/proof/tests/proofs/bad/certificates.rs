@@ -1,14 +1,14 @@
 //! Headers, certificates, hand-overs and trust roots that do not fit together.
 
 use hanse_proof::ProofError::{
-    AnchorEpoch, Chain as OtherChain, Committee as OtherCommittee, Epoch, Handover, HeaderVersion,
-    Height, Parent, Pinned, Quorum, Signature, Signers, Stale, State, StateVersion,
+    AnchorEpoch, Chain as OtherChain, Committee as OtherCommittee, Epoch, EpochHeight, Handover,
+    HeaderVersion, Height, Parent, Pinned, Quorum, Signature, Signers, Stale, State, StateVersion,
 };
-use hanse_proof::{Claim, Proof, namespace};
+use hanse_proof::{Claim, namespace};
 use hanse_types::Digest;
 
-use super::List;
-use crate::chain::{Chain, EPOCH, LAG, kv, sign, signature};
+use super::{List, resign};
+use crate::chain::{EPOCH, LAG, kv, signature};
 
 pub(crate) fn add(list: &mut List<'_>) {
     headers(list);
@@ -18,13 +18,6 @@ pub(crate) fn add(list: &mut List<'_>) {
     other_votes(list);
     handovers(list);
     anchors(list);
-}
-
-/// All members sign whatever the last header says now: checks beyond the signatures must hold alone.
-fn resign(chain: &Chain, proof: &mut Proof) {
-    let committee = &chain.committees[proof.anchor_epoch as usize + proof.handovers.len()];
-    let ranks: Vec<usize> = (0..committee.members.len()).collect();
-    proof.finalization = sign(committee, proof.headers.last().unwrap(), &ranks);
 }
 
 type Change = fn(&mut hanse_types::Header);
@@ -65,10 +58,12 @@ fn links(list: &mut List<'_>) {
         p.headers.pop();
     });
     list.change("height-skipped", Height, &descendant, |p| {
+        p.headers.pop();
         p.headers.last_mut().unwrap().height += 1;
         resign(chain, p);
     });
-    list.change("height-overflow", Height, &descendant, |p| {
+    // No epoch holds both heights, so that none has to be added to the last one there is.
+    list.change("height-overflow", EpochHeight, &descendant, |p| {
         p.headers.truncate(2);
         p.headers[0].height = u64::MAX;
         p.headers[1].height = 0;
@@ -87,7 +82,7 @@ fn links(list: &mut List<'_>) {
         p.headers[0].chain_id = Digest([1; 32]);
         resign(chain, p);
     });
-    list.change("header-of-another-epoch", Epoch, &receipt, |p| {
+    list.change("header-of-another-epoch", EpochHeight, &receipt, |p| {
         p.headers[0].place.epoch = 1;
         resign(chain, p);
     });
@@ -201,9 +196,9 @@ fn other_votes(list: &mut List<'_>) {
 fn handovers(list: &mut List<'_>) {
     let chain = list.chain;
     let proof = chain.prove(Claim::State(chain.item(20, &kv("key-1"))), 20 + LAG, 0);
-    list.change("handover-missing", Epoch, &proof, |p| drop(p.handovers.pop()));
-    list.change("first-handover-missing", Epoch, &proof, |p| drop(p.handovers.remove(0)));
-    list.change("handovers-swapped", Epoch, &proof, |p| p.handovers.swap(0, 1));
+    list.change("handover-missing", OtherCommittee, &proof, |p| drop(p.handovers.pop()));
+    list.change("first-handover-missing", OtherCommittee, &proof, |p| drop(p.handovers.remove(0)));
+    list.change("handovers-swapped", OtherCommittee, &proof, |p| p.handovers.swap(0, 1));
     list.change("handover-twice", Epoch, &proof, |p| p.handovers.insert(0, p.handovers[0].clone()));
     list.change("handover-to-strangers", Handover, &proof, |p| {
         p.handovers[0].committee.members.truncate(4);
