@@ -2,7 +2,7 @@
 
 use hanse_crypto::{SigningKey, Suite, hash};
 use hanse_member::ConsensusKey;
-use hanse_types::{ChainParams, Genesis, GenesisOrganisation};
+use hanse_types::{ChainParams, Genesis, GenesisOrganisation, Threshold};
 
 use crate::{MEMBERS, START_MS};
 
@@ -15,6 +15,8 @@ const PARAMS: ChainParams = ChainParams {
     clock_ahead_max_ms: 500,
     epoch_blocks: 1 << 40,
     spaces_per_organisation: 16,
+    motion: Threshold::TWO_THIRDS,
+    motion_high: Threshold::ALL,
 };
 
 /// Name of the organisation of `member`.

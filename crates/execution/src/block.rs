@@ -4,23 +4,28 @@ use std::sync::Arc;
 
 use hanse_crypto::merkle;
 use hanse_types::{
-    Action, Actor, Digest, Event, EventKind, Height, Receipt, Refusal, Revision, Status, TimeMs,
+    Action, Actor, ChainParams, Digest, Event, EventKind, Height, Receipt, Refusal, Revision,
+    Status, TimeMs,
 };
 
 use crate::{
-    Authored, Decoded, Dirty, Entry, Key, World, access::Sender, image, kv, organisation, space,
-    world::At,
+    Authored, Decoded, Dirty, Entry, Key, World, access::Sender, image, kv, membership,
+    organisation, space, world::At,
 };
 
 /// What an action may know about its block.
 #[derive(Clone, Copy, Debug)]
-pub struct BlockContext {
-    /// Height.
+pub struct BlockContext<'a> {
+    /// Height; genesis is not executed, so at least 1.
     pub height: Height,
     /// The block's own time.
     pub time_ms: TimeMs,
-    /// Spaces one organisation may own ([`hanse_types::ChainParams`]).
-    pub spaces_per_organisation: u32,
+    /// The chain.
+    pub chain_id: Digest,
+    /// Digest of the parent's header.
+    pub parent: Digest,
+    /// Agreed settings.
+    pub params: &'a ChainParams,
 }
 
 /// One change of one key, for those who watch.
@@ -53,6 +58,8 @@ pub enum Reply {
     },
     /// The sequence number a release took or already has.
     Sequence(u64),
+    /// The motion a proposal opened: its id is the command's.
+    Motion(Digest),
 }
 
 /// One executed action.
@@ -98,7 +105,7 @@ pub(crate) struct Plan {
 }
 
 /// Executes checked commands on `parent`. Same inputs, same outcome, on every member, for ever.
-pub fn execute(parent: &World, context: &BlockContext, commands: &[Arc<Decoded>]) -> Executed {
+pub fn execute(parent: &World, context: &BlockContext<'_>, commands: &[Arc<Decoded>]) -> Executed {
     let mut run = Run {
         world: parent.clone(),
         context: *context,
@@ -106,6 +113,7 @@ pub fn execute(parent: &World, context: &BlockContext, commands: &[Arc<Decoded>]
         applied: Vec::new(),
     };
     run.world.forget_expired(context.time_ms);
+    run.world.remember_header(context.height.saturating_sub(1), context.parent);
     for command in commands {
         run.command(command);
     }
@@ -117,14 +125,14 @@ pub fn execute(parent: &World, context: &BlockContext, commands: &[Arc<Decoded>]
     Executed { world, applied: Arc::new(applied), dirty, receipt_root, event_root }
 }
 
-struct Run {
+struct Run<'a> {
     world: World,
-    context: BlockContext,
+    context: BlockContext<'a>,
     dirty: Dirty,
     applied: Vec<Applied>,
 }
 
-impl Run {
+impl Run<'_> {
     fn command(&mut self, command: &Decoded) {
         match &command.authored {
             Authored::Signed(signed) => {
@@ -153,7 +161,7 @@ impl Run {
             };
             last = Some(actor.clone());
             let plan = match (found, &writable) {
-                (Ok(sender), Ok(())) => self.plan(sender, action),
+                (Ok(sender), Ok(())) => self.plan(command.id, sender, action),
                 (Err(refusal), _) => Err(refusal),
                 (_, Err(refusal)) => Err(*refusal),
             };
@@ -161,13 +169,16 @@ impl Run {
         }
     }
 
-    fn plan(&self, sender: &Sender, action: &Action) -> Result<Plan, Refusal> {
+    fn plan(&self, command: Digest, sender: &Sender, action: &Action) -> Result<Plan, Refusal> {
         match action {
             Action::Kv(kv) => kv::plan(&self.world, kv),
             Action::Space(space) => space::plan(&self.world, &self.context, sender, space),
             Action::Image(image) => image::plan(&self.world, &self.context, sender, image),
             Action::Organisation(action) => {
                 organisation::plan(&self.world, &self.context, sender, action)
+            }
+            Action::Membership(action) => {
+                membership::plan(&self.world, &self.context, sender, command, action)
             }
         }
     }

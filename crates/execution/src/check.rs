@@ -8,7 +8,7 @@ use hanse_types::{
     limits::{BODY_ACTIONS_MAX, BODY_BYTES_MAX, BODY_WORK_MAX, COMMAND_VALID_MS_MAX},
 };
 
-use crate::{Authored, DecodeRefusal, Decoded, World};
+use crate::{Authored, DecodeRefusal, Decoded, Succession, World};
 
 /// Why a block can never be voted for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +71,8 @@ pub struct Lineage<'a> {
     pub event_root: Digest,
     /// The boundary whose root no header carries yet.
     pub pending: Option<Height>,
+    /// Epoch and committees, as the parent and its state say.
+    pub succession: Succession,
 }
 
 /// Checks that `header` continues `lineage`. State roots are compared by the caller, who may have to wait for its own.
@@ -85,9 +87,9 @@ pub fn check_links(header: &Header, lineage: &Lineage<'_>) -> Result<(), CheckEr
         ("chain_id", header.chain_id == parent.chain_id),
         ("height", header.height == parent.height + 1),
         ("parent", header.parent == lineage.parent_digest),
-        ("epoch", header.place.epoch == parent.place.epoch),
-        ("committee", header.committee == parent.next_committee),
-        ("next_committee", header.next_committee == parent.next_committee),
+        ("epoch", header.place.epoch == lineage.succession.epoch),
+        ("committee", header.committee == lineage.succession.committee),
+        ("next_committee", header.next_committee == lineage.succession.next_committee),
         ("state_version", header.state_version == parent.state_version),
     ];
     if let Some((name, _)) = same.iter().find(|(_, ok)| !ok) {

@@ -2,15 +2,16 @@
 
 use hanse_crypto::merkle;
 use hanse_types::{
-    Account, AccountState, Block, Body, Digest, Gateway, Genesis, Header, Organisation, Place,
-    Role, Space, StateKey, encode,
+    Account, AccountState, Block, Body, Committee, ConsensusKeyUse, Digest, Gateway, Genesis,
+    Header, Organisation, Place, Role, Seat, Seats, Space, StateKey, encode,
 };
 
 use crate::{Dirty, Key, World, world::At};
 
 /// The block at height 0. Its state root is carried by a later header, as every block's.
 pub fn genesis_block(genesis: &Genesis) -> Block {
-    let committee = genesis.committee().digest();
+    let committee = genesis.committee();
+    let next_committee = Committee { epoch: 1, ..committee.clone() }.digest();
     let body = Body::default();
     let header = Header {
         version: 1,
@@ -28,13 +29,14 @@ pub fn genesis_block(genesis: &Genesis) -> Block {
         state_version: 1,
         settles: true,
         history_root: merkle::root(&[]),
-        committee,
-        next_committee: committee,
+        committee: committee.digest(),
+        next_committee,
     };
     Block { header, body }
 }
 
-/// The state at height 0 and the leaves it consists of: each founder with its admin account, gateways, and a space of its name.
+/// The state at height 0 and the leaves it consists of: each founder with its admin account, gateways, a space of its name
+/// and a seat.
 pub fn genesis_world(genesis: &Genesis) -> (World, Dirty) {
     let mut world = World::default();
     let mut dirty = Dirty::default();
@@ -61,6 +63,16 @@ pub fn genesis_world(genesis: &Genesis) -> (World, Dirty) {
         }
         let space = Space { name: name.clone(), organisation: name.clone(), grants: Vec::new() };
         put(StateKey::Space(&name), encode(&space));
+        let first = ConsensusKeyUse { organisation: name, height: 0 };
+        put(StateKey::ConsensusKey(founder.consensus), encode(&first));
     }
+    let seat = |member: &hanse_types::CommitteeMember| Seat {
+        consensus: member.consensus,
+        organisation: member.organisation.clone(),
+        address: String::new(),
+        since_epoch: 0,
+    };
+    let members = genesis.committee().members.iter().map(seat).collect();
+    put(StateKey::Seats, encode(&Seats { members, ..Seats::default() }));
     (world, dirty)
 }

@@ -18,7 +18,7 @@ mod standing;
 
 pub(crate) fn plan(
     world: &World,
-    context: &BlockContext,
+    context: &BlockContext<'_>,
     sender: &Sender,
     action: &ImageAction,
 ) -> Result<Plan, Refusal> {
@@ -92,7 +92,7 @@ fn set_members(
 
 fn record(
     world: &World,
-    context: &BlockContext,
+    context: &BlockContext<'_>,
     sender: &Sender,
     action: &ImageAction,
 ) -> Result<Plan, Refusal> {

@@ -15,12 +15,16 @@ pub use decode::{Authored, DecodeRefusal, Decoded};
 mod check;
 pub use check::{CheckError, Lineage, check_body, check_links, check_replay, verify_signatures};
 
+mod epoch;
+pub use epoch::Succession;
+
 mod block;
 pub use block::{Applied, BlockContext, Change, Executed, Reply, execute};
 
 mod access;
 mod image;
 mod kv;
+mod membership;
 mod organisation;
 mod space;
 mod work;

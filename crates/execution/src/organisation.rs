@@ -16,7 +16,7 @@ const POSSESSION_DOMAIN: &str = "hanse/possession/v1";
 
 pub(crate) fn plan(
     world: &World,
-    context: &BlockContext,
+    context: &BlockContext<'_>,
     sender: &Sender,
     action: &OrganisationAction,
 ) -> Result<Plan, Refusal> {
@@ -39,7 +39,7 @@ pub(crate) fn plan(
         OrganisationAction::AddGateway { key } => {
             sound(key)?;
             let id = key.id();
-            if world.get(&StateKey::Gateway(id).encode()).is_some() {
+            if votes(world, key) || world.get(&StateKey::Gateway(id).encode()).is_some() {
                 return Err(Refusal::Exists);
             }
             let organisation = sender.organisation.clone();
@@ -60,13 +60,23 @@ pub(crate) fn plan(
 }
 
 /// A key of small order would be an account for everybody, and another encoding of a key a second one for its holder.
-fn sound(key: &hanse_types::PublicKey) -> Result<(), Refusal> {
+pub(crate) fn sound(key: &hanse_types::PublicKey) -> Result<(), Refusal> {
     if key.is_sound() { Ok(()) } else { Err(Refusal::WeakKey) }
+}
+
+/// Whether `key` is or was a consensus key: those sign votes and nothing else.
+pub(crate) fn votes(world: &World, key: &hanse_types::PublicKey) -> bool {
+    match key {
+        hanse_types::PublicKey::Ed25519(raw) => {
+            world.get(&StateKey::ConsensusKey(*raw).encode()).is_some()
+        }
+        _ => false,
+    }
 }
 
 fn add_account(
     world: &World,
-    context: &BlockContext,
+    context: &BlockContext<'_>,
     sender: &Sender,
     key: &hanse_types::PublicKey,
     roles: &[Role],
@@ -82,7 +92,7 @@ fn add_account(
         return Err(Refusal::NotAuthorised);
     }
     let id = key.id();
-    if world.get(&StateKey::Account(id).encode()).is_some() {
+    if votes(world, key) || world.get(&StateKey::Account(id).encode()).is_some() {
         return Err(Refusal::Exists);
     }
     let account = Account {
@@ -98,7 +108,7 @@ fn add_account(
 /// A compromise may be dated back, and an earlier date replaces a later one; it never gets milder.
 fn compromise(
     world: &World,
-    context: &BlockContext,
+    context: &BlockContext<'_>,
     sender: &Sender,
     account: &hanse_types::Digest,
     from_height: u64,

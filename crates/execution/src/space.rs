@@ -22,7 +22,7 @@ pub(crate) fn writable(world: &World, name: &str, sender: &Sender) -> Result<(),
 
 pub(crate) fn plan(
     world: &World,
-    context: &BlockContext,
+    context: &BlockContext<'_>,
     sender: &Sender,
     action: &SpaceAction,
 ) -> Result<Plan, Refusal> {
@@ -47,7 +47,7 @@ pub(crate) fn plan(
 
 fn create(
     world: &World,
-    context: &BlockContext,
+    context: &BlockContext<'_>,
     sender: &Sender,
     name: &str,
 ) -> Result<Plan, Refusal> {
@@ -57,7 +57,7 @@ fn create(
     }
     let owner = StateKey::Organisation(&sender.organisation);
     let mut organisation: Organisation = world.read(&owner).ok_or(Refusal::NotFound)?;
-    if organisation.spaces >= context.spaces_per_organisation {
+    if organisation.spaces >= context.params.spaces_per_organisation {
         return Err(Refusal::Quota);
     }
     organisation.spaces += 1;

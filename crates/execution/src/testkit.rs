@@ -6,6 +6,7 @@ use hanse_crypto::{SigningKey, Suite};
 use hanse_types::{
     Action, COMMAND_DOMAIN, ChainParams, Command, Digest, Genesis, GenesisOrganisation,
     SESSION_DOMAIN, SessionBatch, SessionItem, SessionPayload, SignedCommand, SignedPayload,
+    Threshold,
 };
 
 use crate::{BlockContext, Decoded, Executed, World, execute, genesis_world};
@@ -56,6 +57,8 @@ pub(crate) fn genesis() -> Genesis {
             clock_ahead_max_ms: 500,
             epoch_blocks: 1 << 40,
             spaces_per_organisation: 2,
+            motion: Threshold::TWO_THIRDS,
+            motion_high: Threshold::ALL,
         },
         organisations: vec![
             organisation("acme", acme(), 11),
@@ -64,9 +67,17 @@ pub(crate) fn genesis() -> Genesis {
     }
 }
 
+/// What stands for the digest of the header at `height`.
+pub(crate) fn header_digest(height: u64) -> Digest {
+    hanse_crypto::hash("test/header", &[&height.to_le_bytes()])
+}
+
 impl Kit {
     pub(crate) fn new() -> Self {
-        let genesis = genesis();
+        Self::with(genesis())
+    }
+
+    pub(crate) fn with(genesis: Genesis) -> Self {
         let (world, _) = genesis_world(&genesis);
         Self { genesis, world, height: 0, time_ms: 10_000_000, nonce: 0 }
     }
@@ -113,7 +124,9 @@ impl Kit {
         let context = BlockContext {
             height: self.height,
             time_ms: self.time_ms,
-            spaces_per_organisation: self.genesis.params.spaces_per_organisation,
+            chain_id: self.chain_id(),
+            parent: header_digest(self.height - 1),
+            params: &self.genesis.params,
         };
         let executed = execute(&self.world, &context, &decode(commands));
         self.world = executed.world.clone();

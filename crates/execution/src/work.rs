@@ -11,6 +11,8 @@ const BASE: u64 = 10;
 const WRITE: u64 = 4;
 /// Hashing and copying 256 bytes.
 const QUARTER_KIB: u64 = 1;
+/// A signature, the record of 64 seats with addresses hashed once, and what a new organisation begins with.
+const MEMBERSHIP: u64 = 500;
 
 /// Upper bound of the work units `action` can cost in any state.
 pub fn work(action: &Action) -> u64 {
@@ -18,6 +20,7 @@ pub fn work(action: &Action) -> u64 {
         Action::Kv(kv) => kv_work(kv),
         Action::Space(_) | Action::Organisation(_) => 2 * WRITE,
         Action::Image(image) => image_work(image),
+        Action::Membership(_) => MEMBERSHIP,
     }
 }
 

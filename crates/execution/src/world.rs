@@ -5,7 +5,10 @@
 
 use std::{ops::Bound, sync::Arc};
 
-use hanse_types::{Digest, Height, Record, RecordRef, Revision, StateKey, TimeMs, decode};
+use hanse_types::{
+    Digest, Height, Record, RecordRef, Revision, Seats, StateKey, TimeMs, decode,
+    limits::READY_BLOCKS_MAX,
+};
 use imbl::OrdMap;
 
 mod replay;
@@ -95,6 +98,7 @@ pub struct World {
     seen: OrdMap<Digest, TimeMs>,
     seen_until: OrdMap<(TimeMs, Digest), ()>,
     windows: OrdMap<Digest, Window>,
+    headers: OrdMap<Height, Digest>,
 }
 
 impl World {
@@ -107,6 +111,23 @@ impl World {
     pub(crate) fn read<T: borsh::BorshDeserialize>(&self, key: &StateKey<'_>) -> Option<T> {
         let entry = self.get(&key.encode())?;
         Some(decode(&entry.value).expect("state values are written by this crate in this encoding"))
+    }
+
+    /// Who holds a seat, who waits for one, who left.
+    pub fn seats(&self) -> Seats {
+        self.read(&StateKey::Seats).unwrap_or_default()
+    }
+
+    /// Header digest of an ancestor of this state's block, of the last [`READY_BLOCKS_MAX`].
+    pub fn header_digest(&self, height: Height) -> Option<Digest> {
+        self.headers.get(&height).copied()
+    }
+
+    pub(crate) fn remember_header(&mut self, height: Height, digest: Digest) {
+        self.headers.insert(height, digest);
+        if let Some(old) = height.checked_sub(READY_BLOCKS_MAX) {
+            self.headers.remove(&old);
+        }
     }
 
     /// Entries of the half-open range `[start, end)`; an empty `end` means "to the last".

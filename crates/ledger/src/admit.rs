@@ -73,9 +73,9 @@ impl Ledger {
         let decoded = self.read_body(block)?;
         let time_ms = block.header.timestamp_ms;
         check_replay(&parent.executed.world, time_ms, &decoded)?;
-        let context = self.context(block.header.height, time_ms);
+        let context = self.context(&block.header);
         let executed = execute(&parent.executed.world, &context, &decoded);
-        Ok(child(parent, block.clone(), digest, executed, decoded))
+        Ok(child(&self.genesis.params, parent, block.clone(), digest, executed, decoded))
     }
 
     /// Reads a body; signatures are verified of those commands that did not pass admission here.
@@ -110,9 +110,9 @@ impl Ledger {
         check_links(&block.header, &parent.lineage())?;
         // Signatures were checked by the quorum that certified the block; form is checked again because the bytes were stored.
         let decoded = check_body(block, |_| Vec::new())?;
-        let context = self.context(block.header.height, block.header.timestamp_ms);
+        let context = self.context(&block.header);
         let executed = execute(&parent.executed.world, &context, &decoded);
-        Ok(Arc::new(child(&parent, block.clone(), digest, executed, decoded)))
+        Ok(Arc::new(child(&self.genesis.params, &parent, block.clone(), digest, executed, decoded)))
     }
 
     /// Resolves when this member has the state root of `height`.

@@ -6,9 +6,9 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use hanse_execution::{Authored, Decoded, check_replay, execute};
+use hanse_execution::{Authored, Decoded, Succession, check_replay, execute};
 use hanse_types::{
-    Block, Body, Command, Digest, Header, Place, Segment, TimeMs,
+    Block, Body, ChainParams, Command, Digest, Header, Place, Segment, TimeMs,
     limits::{BODY_ACTIONS_MAX, BODY_BYTES_MAX, BODY_WORK_MAX},
 };
 
@@ -51,11 +51,15 @@ impl Ledger {
         })
     }
 
-    /// Builds and executes a block on `parent`; `None` when the parent is not (or no longer) known.
+    /// Builds and executes a block on `parent`; `None` when the parent is not (or no longer) known, or when `place` is of
+    /// another epoch than the height after it.
     pub fn build(&self, place: Place, parent: Digest, now_ms: TimeMs) -> Option<Arc<Block>> {
         let mut inner = self.inner.lock();
         inner.now_ms = inner.now_ms.max(now_ms);
         let parent = inner.chain.get(&parent)?.clone();
+        if place.epoch != parent.succession.epoch {
+            return None;
+        }
         let time_ms = now_ms.max(parent.block.header.timestamp_ms + 1);
         let turn = inner.turn;
         inner.turn = inner.turn.wrapping_add(1);
@@ -63,9 +67,10 @@ impl Ledger {
         let header = next_header(&parent, &inner.settlement, place, time_ms, &body);
         let block = Arc::new(Block { header, body });
         let digest = block.header.digest();
-        let context = self.context(block.header.height, time_ms);
+        let context = self.context(&block.header);
         let executed = execute(&parent.executed.world, &context, &decoded);
-        let candidate = child(&parent, block.clone(), digest, executed, decoded);
+        let candidate =
+            child(&self.genesis.params, &parent, block.clone(), digest, executed, decoded);
         inner.chain.insert(Arc::new(candidate));
         Some(block)
     }
@@ -189,13 +194,14 @@ fn next_header(
         state_version: before.state_version,
         settles: free && (parent.unsettled || !body.segments.is_empty()),
         history_root: lineage.history_root,
-        committee: before.next_committee,
-        next_committee: before.next_committee,
+        committee: lineage.succession.committee,
+        next_committee: lineage.succession.next_committee,
     }
 }
 
 /// The candidate that `block` is on `parent`.
 pub(crate) fn child(
+    params: &ChainParams,
     parent: &Candidate,
     block: Arc<Block>,
     digest: Digest,
@@ -212,5 +218,6 @@ pub(crate) fn child(
     let unsettled = !header.settles && (parent.unsettled || !executed.dirty.is_empty());
     let mut history = parent.history.clone();
     history.push(&digest);
-    Candidate { block, digest, executed, decoded, history, pending, unsettled }
+    let succession = Succession::after(params, header, &executed.world);
+    Candidate { block, digest, executed, decoded, history, pending, unsettled, succession }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hanse_crypto::merkle::Accumulator;
-use hanse_execution::{Decoded, Executed, Lineage};
+use hanse_execution::{Decoded, Executed, Lineage, Succession};
 use hanse_types::{Block, Digest, Height};
 
 /// A block's outcome as this member executed it, not yet certified.
@@ -19,6 +19,8 @@ pub(crate) struct Candidate {
     pub(crate) pending: Option<Height>,
     /// Leaves changed since the last boundary, this block's included unless it is one.
     pub(crate) unsettled: bool,
+    /// Epoch and committees of its children.
+    pub(crate) succession: Succession,
 }
 
 impl Candidate {
@@ -40,6 +42,7 @@ impl Candidate {
             receipt_root: self.executed.receipt_root,
             event_root: self.executed.event_root,
             pending: self.pending,
+            succession: self.succession,
         }
     }
 }

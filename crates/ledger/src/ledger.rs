@@ -6,7 +6,7 @@ use std::{
 };
 
 use hanse_crypto::{SigningKey, merkle::Accumulator};
-use hanse_execution::{BlockContext, Executed, genesis_block, genesis_world};
+use hanse_execution::{BlockContext, Executed, Succession, genesis_block, genesis_world};
 use hanse_types::{Block, Digest, Genesis, Header, Height, PublicKey, TimeMs};
 use parking_lot::{Mutex, RwLock};
 
@@ -209,9 +209,14 @@ impl Ledger {
         })
     }
 
-    pub(crate) fn context(&self, height: Height, time_ms: TimeMs) -> BlockContext {
-        let spaces_per_organisation = self.genesis.params.spaces_per_organisation;
-        BlockContext { height, time_ms, spaces_per_organisation }
+    pub(crate) fn context(&self, header: &Header) -> BlockContext<'_> {
+        BlockContext {
+            height: header.height,
+            time_ms: header.timestamp_ms,
+            chain_id: self.chain_id,
+            parent: header.parent,
+            params: &self.genesis.params,
+        }
     }
 }
 
@@ -222,6 +227,7 @@ fn genesis_candidate(genesis: &Genesis) -> (Candidate, Settlement) {
     let mut history = Accumulator::default();
     history.push(&digest);
     let settlement = Settlement::genesis(Unsettled::new(world.clone(), dirty.clone()));
+    let succession = Succession::after(&genesis.params, &block.header, &world);
     let executed = Executed {
         world,
         applied: Arc::default(),
@@ -230,8 +236,9 @@ fn genesis_candidate(genesis: &Genesis) -> (Candidate, Settlement) {
         event_root: hanse_crypto::merkle::root(&[]),
     };
     let decoded = Vec::new();
+    let (pending, unsettled) = (Some(0), false);
     let candidate =
-        Candidate { block, digest, executed, decoded, history, pending: Some(0), unsettled: false };
+        Candidate { block, digest, executed, decoded, history, pending, unsettled, succession };
     (candidate, settlement)
 }
 

@@ -184,6 +184,18 @@ pub(crate) fn refused(refusal: &str) -> Failure {
             "the key to be registered is one that anybody can sign with, or not canonically written",
             "make another one with `hanse key create`",
         ),
+        "committee" => (
+            Exit::Refused,
+            "the committee would get too small or too large",
+            "add a member before this one is removed",
+        ),
+        "closed" => (Exit::Refused, "the motion is decided or withdrawn", "propose another one"),
+        "voted" => (Exit::Refused, "your organisation has voted for this motion", "nothing"),
+        "possession" => (
+            Exit::Malformed,
+            "the signature does not show that the key's holder agrees",
+            "sign with the new consensus key, for this chain and this organisation",
+        ),
         "replayed" => (Exit::Refused, "the same command was seen before", "nothing: it is done"),
         _ => (Exit::Refused, "the ledger refused it", "see docs/errors"),
     };

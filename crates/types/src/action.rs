@@ -17,6 +17,8 @@ pub enum Action {
     Image(ImageAction),
     /// Accounts and gateways of an organisation.
     Organisation(OrganisationAction),
+    /// Who holds a seat.
+    Membership(crate::MembershipAction),
 }
 
 impl Action {
@@ -24,7 +26,7 @@ impl Action {
     pub fn space(&self) -> &str {
         match self {
             Self::Kv(kv) => kv.space(),
-            Self::Space(_) | Self::Image(_) | Self::Organisation(_) => "",
+            Self::Space(_) | Self::Image(_) | Self::Organisation(_) | Self::Membership(_) => "",
         }
     }
 }

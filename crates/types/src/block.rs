@@ -54,8 +54,8 @@ pub struct Header {
     pub history_root: Digest,
     /// [`crate::Committee::digest`] of this epoch.
     pub committee: Digest,
-    /// The same for the next epoch, read in the last header of an epoch. The epoch is part of it: with the same
-    /// members it is another digest than `committee`.
+    /// The same for the next epoch, with the seats as the parent's state has them: the last header of an epoch decides.
+    /// Never equal to `committee`, for a committee names its epoch.
     pub next_committee: Digest,
 }
 

@@ -10,7 +10,17 @@ pub mod limits;
 mod name;
 
 mod genesis;
-pub use genesis::{ChainParams, Committee, CommitteeMember, Genesis, GenesisOrganisation};
+pub use genesis::{
+    ChainParams, Committee, CommitteeMember, Genesis, GenesisOrganisation, ParamsError, Threshold,
+    faults,
+};
+
+mod membership;
+pub use membership::{
+    Applicant, ConsensusKeyUse, Leaver, MembershipAction, Motion, MotionState, OpenMotions,
+    POSSESSION_DOMAIN, READY_DOMAIN, Seat, SeatChange, Seats, Vote, possession_message,
+    ready_message,
+};
 
 mod action;
 pub use action::{
@@ -42,7 +52,7 @@ pub use record::{
 };
 
 pub use hanse_crypto::{Digest, PublicKey, Signature};
-pub use name::{NameError, check_name, check_space};
+pub use name::{AddressError, NameError, check_address, check_name, check_space};
 
 /// Numbers blocks; the genesis block is 0.
 pub type Height = u64;

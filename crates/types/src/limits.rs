@@ -44,6 +44,23 @@ pub const COMMAND_VALID_MS_MAX: u64 = 10 * 60 * 1_000;
 pub const SESSION_WINDOW: u64 = 1_024;
 /// Members of a committee. Every pair of members holds a connection.
 pub const COMMITTEE_MAX: usize = 64;
+/// Heights of the shortest epoch: a change needs blocks to be decided in, and a header after it to be named in.
+pub const EPOCH_BLOCKS_MIN: u64 = 4;
+/// Members a committee does not go below once it has them: the fewest that bear one faulty member.
+pub const COMMITTEE_MIN: usize = 4;
+/// Motions one organisation may have open: enough for every kind of change, and few enough to read.
+pub const MOTIONS_OPEN_MAX: usize = 8;
+/// Milliseconds a motion may stay open: a quarter of a year is longer than any board sleeps.
+pub const MOTION_MS_MAX: u64 = 92 * 24 * 60 * 60 * 1_000;
+/// Gateways a new organisation may begin with; more it registers itself.
+pub const GATEWAYS_ADD_MAX: usize = 16;
+/// Bytes of a member's address: a DNS name of 253, or an address in brackets, and a port.
+pub const ADDRESS_BYTES_MAX: usize = 253 + 6;
+/// Blocks whose digests the state remembers, so that a node can show it follows the chain: some minutes at the four
+/// blocks per second of a busy chain, in 32 kB.
+pub const READY_BLOCKS_MAX: u64 = 1_024;
+/// Epochs a removed member is asked to serve history for: time for members that were away to catch up with its last one.
+pub const LEAVING_EPOCHS: u64 = 3;
 
 const _: () = assert!(VALUE_BYTES_MAX + KEY_BYTES_MAX < COMMAND_BYTES_MAX as usize);
 const _: () = assert!(COMMAND_BYTES_MAX < BODY_BYTES_MAX);

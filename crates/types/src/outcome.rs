@@ -68,6 +68,14 @@ pub enum Refusal {
     Work = 13,
     /// The key to be registered is of small order, of another encoding than the one canonical, or no point at all.
     WeakKey = 14,
+    /// The committee would get too small, too large, or bear fewer faulty members than it may.
+    Committee = 15,
+    /// The motion passed, failed or was withdrawn: nothing can be done about it any more.
+    Closed = 16,
+    /// The organisation has voted for this motion.
+    Voted = 17,
+    /// The signature does not show that the key's holder agrees.
+    Possession = 18,
 }
 
 /// Outcome in one word.

@@ -134,6 +134,14 @@ pub enum StateKey<'a> {
         /// Digest of a root or platform manifest.
         digest: &'a str,
     },
+    /// 11: [`crate::Seats`], once.
+    Seats,
+    /// 12: [`crate::ConsensusKeyUse`] of a consensus key; never removed.
+    ConsensusKey([u8; 32]),
+    /// 13: [`crate::Motion`], by id.
+    Motion(Digest),
+    /// 14: [`crate::OpenMotions`] of an organisation.
+    OpenMotions(&'a str),
 }
 
 impl StateKey<'_> {
@@ -161,6 +169,10 @@ impl StateKey<'_> {
                 out.extend_from_slice(&seq.to_be_bytes());
             }
             Self::DigestState { repo, digest } => put(&mut out, 10, &[repo, digest]),
+            Self::Seats => put(&mut out, 11, &[]),
+            Self::ConsensusKey(key) => fixed(&mut out, 12, &Digest(*key)),
+            Self::Motion(id) => fixed(&mut out, 13, id),
+            Self::OpenMotions(name) => put(&mut out, 14, &[name]),
         }
         out
     }

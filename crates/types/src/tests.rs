@@ -130,3 +130,118 @@ fn a_record_has_one_encoding_wherever_its_keys_stand() {
     let other = RecordRef { next: &[], ..here };
     assert_ne!(other.digest(), here.digest());
 }
+
+fn params(epoch_blocks: u64) -> ChainParams {
+    ChainParams {
+        protocol_version: 1,
+        heartbeat_ms: 2_000,
+        leader_timeout_ms: 3_000,
+        certification_timeout_ms: 4_000,
+        clock_ahead_max_ms: 500,
+        epoch_blocks,
+        spaces_per_organisation: 4,
+        motion: Threshold::TWO_THIRDS,
+        motion_high: Threshold::ALL,
+    }
+}
+
+#[test]
+fn epochs_are_heights_divided() {
+    let p = params(4);
+    let epochs: Vec<u64> = (0..9).map(|height| p.epoch_of(height)).collect();
+    assert_eq!(epochs, [0, 0, 0, 0, 1, 1, 1, 1, 2]);
+    let last: Vec<u64> = (0..9).filter(|height| p.is_last_of_epoch(*height)).collect();
+    assert_eq!(last, [3, 7]);
+    assert_eq!((p.last_of_epoch(0), p.last_of_epoch(1)), (3, 7));
+    let long = params(1 << 40);
+    assert!(!long.is_last_of_epoch(u64::MAX) && long.last_of_epoch(u64::MAX) == u64::MAX);
+    assert_eq!((params(0).epoch_of(7), params(0).is_last_of_epoch(7)), (0, false));
+}
+
+#[test]
+fn settings_no_network_can_have_are_refused() {
+    assert_eq!(params(limits::EPOCH_BLOCKS_MIN).check(), Ok(()));
+    assert_eq!(params(limits::EPOCH_BLOCKS_MIN - 1).check(), Err(ParamsError::Epoch));
+    let with = |motion: (u16, u16), high: (u16, u16)| {
+        let share = |(num, den)| Threshold { num, den };
+        ChainParams { motion: share(motion), motion_high: share(high), ..params(4) }.check()
+    };
+    assert_eq!(with((1, 2), (1, 2)), Ok(()));
+    assert_eq!(with((u16::MAX, u16::MAX), (1, 1)), Ok(()));
+    for (motion, high) in [((0, 1), (1, 1)), ((3, 2), (3, 2)), ((1, 1), (2, 3)), ((1, 2), (0, 0))] {
+        assert_eq!(with(motion, high), Err(ParamsError::Threshold), "{motion:?} {high:?}");
+    }
+}
+
+#[test]
+fn thresholds_round_up_and_ask_for_somebody() {
+    let two_thirds: Vec<usize> = (1..=10).map(|n| Threshold::TWO_THIRDS.of(n)).collect();
+    assert_eq!(two_thirds, [1, 2, 2, 3, 4, 4, 5, 6, 6, 7]);
+    assert_eq!(Threshold::ALL.of(7), 7);
+    assert_eq!(Threshold { num: 1, den: 1_000 }.of(7), 1);
+    assert_eq!(Threshold::TWO_THIRDS.of(0), 1, "nobody is no majority");
+}
+
+#[test]
+fn addresses_are_hosts_with_ports() {
+    for good in ["", "a:1", "node-1.example.com:65535", "10.0.0.1:4000", "[::1]:4000"] {
+        assert_eq!(check_address(good), Ok(()), "{good}");
+    }
+    let long = "a.".repeat(126) + "a:4000";
+    assert_eq!(check_address(&long), Ok(()));
+    let longer = "a.".repeat(127) + "a:40000";
+    for bad in [
+        "a",
+        ":1",
+        "a:",
+        "a:0",
+        "a:01",
+        "a:65536",
+        "a:+1",
+        "A:1",
+        "a b:1",
+        "a..b:1",
+        "::1:4000",
+        "[::1]",
+        "[a]:1",
+        "http://a:1",
+        &longer,
+    ] {
+        assert_eq!(check_address(bad), Err(AddressError), "{bad}");
+    }
+}
+
+#[test]
+fn numbers_of_membership_are_never_given_to_anything_else() {
+    let id = Digest([7; 32]);
+    let keys = [
+        StateKey::Seats.encode(),
+        StateKey::ConsensusKey([7; 32]).encode(),
+        StateKey::Motion(id).encode(),
+        StateKey::OpenMotions("acme").encode(),
+    ];
+    let fixed = |kind: u8| [&[kind][..], &[7; 32]].concat();
+    assert_eq!(keys, [vec![11], fixed(12), fixed(13), b"\x0eacme\0".to_vec()]);
+    let ready = |signature| MembershipAction::Ready {
+        consensus: [1; 32],
+        height: 2,
+        digest: id,
+        proof: signature,
+    };
+    let actions = [
+        MembershipAction::Propose {
+            change: SeatChange::Remove { organisation: "a".to_string() },
+            expires_ms: 1,
+        },
+        MembershipAction::Approve { motion: id },
+        MembershipAction::Withdraw { motion: id },
+        ready(Signature::Ed25519([3; 64])),
+    ];
+    for (tag, action) in actions.into_iter().enumerate() {
+        let action = Action::Membership(action);
+        assert_eq!(encode(&action)[..2], [4, tag as u8]);
+        assert_eq!(action.space(), "");
+    }
+    let refusals = [Refusal::Committee, Refusal::Closed, Refusal::Voted, Refusal::Possession];
+    assert_eq!(refusals.map(|r| encode(&r)), [vec![15], vec![16], vec![17], vec![18]]);
+}

@@ -8,7 +8,7 @@ use commonware_runtime::{
     deterministic,
 };
 use commonware_utils::{channel::oneshot, probability};
-use hanse_types::{ChainParams, Committee, CommitteeMember, Digest};
+use hanse_types::{ChainParams, Committee, CommitteeMember, Digest, Threshold};
 
 use super::fake::Fake;
 use crate::{
@@ -48,6 +48,8 @@ pub(super) fn params() -> ChainParams {
         clock_ahead_max_ms: 200,
         epoch_blocks: 1_000_000,
         spaces_per_organisation: 4,
+        motion: Threshold::TWO_THIRDS,
+        motion_high: Threshold::ALL,
     }
 }
 

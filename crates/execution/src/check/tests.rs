@@ -28,6 +28,12 @@ fn lineage(parent: &Header) -> Lineage<'_> {
         receipt_root: Digest([8; 32]),
         event_root: Digest([9; 32]),
         pending: Some(0),
+        succession: Succession {
+            epoch: 0,
+            committee: parent.committee,
+            next_committee: parent.next_committee,
+            changes: false,
+        },
     }
 }
 
@@ -80,11 +86,12 @@ fn every_linked_field_is_checked() {
     let parent = genesis_block(&genesis()).header;
     let one = Digest([1; 32]);
     type Change = fn(&mut Header, Digest);
-    let changes: [(&str, Change); 10] = [
+    let changes: [(&str, Change); 11] = [
         ("version", |h, _| h.version = 2),
         ("protocol", |h, _| h.protocol = 9),
         ("chain_id", |h, d| h.chain_id = d),
         ("height", |h, _| h.height = 2),
+        ("epoch", |h, _| h.place.epoch = 1),
         ("committee", |h, d| h.committee = d),
         ("next_committee", |h, d| h.next_committee = d),
         ("state_version", |h, _| h.state_version = 3),

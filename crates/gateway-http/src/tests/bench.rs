@@ -18,7 +18,7 @@ use hanse_crypto::{SigningKey, Suite};
 use hanse_ledger::{Config, Ledger};
 use hanse_types::{
     Action, COMMAND_DOMAIN, ChainParams, Command, Genesis, GenesisOrganisation, Height, Place,
-    SignedCommand, SignedPayload, encode,
+    SignedCommand, SignedPayload, Threshold, encode,
 };
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -83,6 +83,8 @@ pub(crate) fn genesis(admin: &SigningKey, gateway: &SigningKey) -> Genesis {
             clock_ahead_max_ms: 500,
             epoch_blocks: 10_000,
             spaces_per_organisation: 8,
+            motion: Threshold::TWO_THIRDS,
+            motion_high: Threshold::ALL,
         },
         organisations: vec![GenesisOrganisation {
             name: "acme".to_owned(),
@@ -131,7 +133,8 @@ impl Bench {
         let tip = self.ledger.snapshot();
         let view = tip.header.height + 1;
         let parent_view = tip.header.height;
-        let place = Place { epoch: 0, view, leader: [3; 32], parent_view };
+        let epoch = self.ledger.genesis().params.epoch_of(view);
+        let place = Place { epoch, view, leader: [3; 32], parent_view };
         let now = tip.header.timestamp_ms + 1;
         let block = self.ledger.build(place, tip.digest, now).expect("the tip is known");
         self.ledger.commit(&block, block.header.digest(), None);

@@ -64,6 +64,9 @@ pub(crate) struct ReplyShown {
     /// The sequence number a release took or already had.
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<u64>,
+    /// Id of the motion a proposal opened, in hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    motion: Option<String>,
 }
 
 impl From<&Reply> for ReplyShown {
@@ -76,6 +79,7 @@ impl From<&Reply> for ReplyShown {
                 Self { succeeded: Some(*succeeded), deleted: Some(*deleted), ..none }
             }
             Reply::Sequence(seq) => Self { sequence: Some(*seq), ..none },
+            Reply::Motion(id) => Self { motion: Some(id.to_string()), ..none },
         }
     }
 }
@@ -126,5 +130,9 @@ fn word(refusal: Refusal) -> &'static str {
         Refusal::Evidence => "evidence",
         Refusal::Work => "work",
         Refusal::WeakKey => "weak_key",
+        Refusal::Committee => "committee",
+        Refusal::Closed => "closed",
+        Refusal::Voted => "voted",
+        Refusal::Possession => "possession",
     }
 }

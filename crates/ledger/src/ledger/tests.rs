@@ -4,7 +4,7 @@ use futures::{FutureExt as _, executor::block_on};
 use hanse_crypto::{SigningKey, Suite, hash};
 use hanse_types::{
     Action, COMMAND_DOMAIN, ChainParams, Command, GenesisOrganisation, KvAction, Place,
-    SignedCommand, SignedPayload, Status, encode,
+    SignedCommand, SignedPayload, Status, Threshold, encode,
 };
 
 mod pace;
@@ -35,6 +35,8 @@ fn genesis() -> Genesis {
             clock_ahead_max_ms: 500,
             epoch_blocks: 1 << 40,
             spaces_per_organisation: 4,
+            motion: Threshold::TWO_THIRDS,
+            motion_high: Threshold::ALL,
         },
         organisations: vec![organisation("acme", 1), organisation("borealis", 2)],
     }
@@ -51,6 +53,10 @@ struct Solo {
 
 impl Solo {
     fn new() -> Self {
+        Self::with(genesis())
+    }
+
+    fn with(genesis: Genesis) -> Self {
         let sent = Sent::default();
         let log = sent.clone();
         let gossip: Box<dyn Fn(Audience, Vec<u8>) + Send + Sync> =
@@ -58,14 +64,15 @@ impl Solo {
                 log.lock()
                     .push((audience, hanse_types::decode(&bytes).expect("a list of commands")));
             });
-        let ledger = Ledger::new(Config { genesis: genesis(), gateway: Some(key(101)), gossip });
+        let ledger = Ledger::new(Config { genesis, gateway: Some(key(101)), gossip });
         ledger.set_ready();
         Self { ledger, sent, view: 0, now_ms: 1_000_100 }
     }
 
     fn place(&mut self) -> Place {
         self.view += 1;
-        Place { epoch: 0, view: self.view, leader: [1; 32], parent_view: self.view - 1 }
+        let epoch = self.ledger.genesis.params.epoch_of(self.ledger.tip().height + 1);
+        Place { epoch, view: self.view, leader: [1; 32], parent_view: self.view - 1 }
     }
 
     fn build(&mut self) -> Arc<Block> {
@@ -90,16 +97,20 @@ impl Solo {
     }
 
     fn signed(&self, n: u64, action: Action) -> Command {
+        self.signed_by(&key(1), n, action)
+    }
+
+    fn signed_by(&self, author: &SigningKey, n: u64, action: Action) -> Command {
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&n.to_le_bytes());
         let payload = SignedPayload {
             chain_id: self.ledger.chain_id,
-            key: key(1).public(),
+            key: author.public(),
             nonce,
             valid_until_ms: self.now_ms + 60_000,
             action,
         };
-        let signature = key(1).sign(COMMAND_DOMAIN, &encode(&payload));
+        let signature = author.sign(COMMAND_DOMAIN, &encode(&payload));
         Command::signed(&SignedCommand { payload, signature })
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use hanse_crypto::{PublicKey, SigningKey, Suite, keystore::Cost};
 use hanse_proof::TrustFile;
-use hanse_types::{ChainParams, Genesis, GenesisOrganisation, check_name};
+use hanse_types::{ChainParams, Genesis, GenesisOrganisation, Threshold, check_name};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -69,6 +69,8 @@ pub(crate) fn params() -> ChainParams {
         clock_ahead_max_ms: CLOCK_AHEAD_MAX_MS,
         epoch_blocks: EPOCH_BLOCKS,
         spaces_per_organisation: SPACES_PER_ORGANISATION,
+        motion: Threshold::TWO_THIRDS,
+        motion_high: Threshold::ALL,
     }
 }
 

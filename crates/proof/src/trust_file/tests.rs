@@ -2,7 +2,7 @@
 
 use alloc::vec;
 
-use hanse_types::{ChainParams, GenesisOrganisation, PublicKey};
+use hanse_types::{ChainParams, GenesisOrganisation, PublicKey, Threshold};
 use serde_json::{Value, json};
 
 use super::*;
@@ -21,6 +21,8 @@ fn genesis() -> Genesis {
             clock_ahead_max_ms: 4,
             epoch_blocks: 256,
             spaces_per_organisation: 5,
+            motion: Threshold::TWO_THIRDS,
+            motion_high: Threshold::ALL,
         },
         organisations: (1..5)
             .map(|i| GenesisOrganisation {

@@ -13,7 +13,7 @@ use hanse_state::{Settings, StateTree};
 use hanse_types::{
     Actor, Body, ChainParams, Command, Committee, CommitteeMember, Event, EventKind, Evidence,
     Genesis, GenesisOrganisation, Header, Height, Place, Receipt, Record, Refusal, Segment,
-    StateKey, Status,
+    StateKey, Status, Threshold,
 };
 
 /// Heights of one epoch.
@@ -101,6 +101,8 @@ pub(crate) fn genesis() -> Genesis {
             clock_ahead_max_ms: 500,
             epoch_blocks: EPOCH,
             spaces_per_organisation: 16,
+            motion: Threshold::TWO_THIRDS,
+            motion_high: Threshold::ALL,
         },
         organisations: organisations.collect(),
     }
