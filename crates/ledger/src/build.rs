@@ -45,7 +45,9 @@ impl Ledger {
             let look = || {
                 let inner = ledger.inner.lock();
                 let parent = inner.chain.get(&parent);
-                (inner.stopped || parent.is_some_and(|p| worth(&inner, p))).then_some(())
+                // An idle chain goes to the end of the epoch at full speed when other seats wait there.
+                let hurry = |p: &Candidate| p.succession.changes || worth(&inner, p);
+                (inner.stopped || parent.is_some_and(|p| hurry(p))).then_some(())
             };
             ledger.changed.until(look).await;
         })

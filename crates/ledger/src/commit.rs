@@ -90,20 +90,28 @@ impl Ledger {
         candidate: Arc<Candidate>,
         finalization: Option<Vec<u8>>,
     ) -> Vec<Answer> {
-        let parent = inner.chain.tip().block.header.clone();
+        let parent = inner.chain.tip().clone();
         inner.chain.advance(candidate.clone());
-        inner.settlement.commit(&candidate, &parent);
+        inner.settlement.commit(&candidate, &parent.block.header);
         let committed = Arc::new(Committed {
             block: candidate.block.clone(),
             digest: candidate.digest,
             applied: candidate.executed.applied.clone(),
             finalization,
         });
+        if self.genesis.params.is_last_of_epoch(candidate.height()) {
+            // The seats that its header names are those of the state it was built on.
+            let seats = parent.executed.world.seats();
+            inner.epochs.close(&committed, seats.committee(parent.succession.epoch + 1));
+        }
         let answers = answers(inner, &candidate, &committed);
         for decoded in &candidate.decoded {
             inner.pool.remove(&decoded.id);
         }
         remember(inner, committed);
+        if let Some(oldest) = inner.recent.front() {
+            inner.epochs.forget(oldest.block.header.height);
+        }
         *self.snapshot.write() = Arc::new(Snapshot {
             header: candidate.block.header.clone(),
             digest: candidate.digest,

@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{
     chain::{Candidate, Chain},
+    epochs::Epochs,
     outbox::Outbox,
     pool::Pool,
     query::{Committed, Snapshot},
@@ -64,6 +65,7 @@ pub(crate) struct Inner {
     /// Where recent commands stand: id → height and index of the first action.
     pub(crate) places: BTreeMap<Digest, (Height, u32)>,
     pub(crate) settlement: Settlement,
+    pub(crate) epochs: Epochs,
     /// Rotates the first turn between organisations.
     pub(crate) turn: usize,
     /// False until replay ended and this member takes part.
@@ -122,6 +124,7 @@ impl Ledger {
             recent_actions: 0,
             places: BTreeMap::new(),
             settlement,
+            epochs: Epochs::new(genesis.committee()),
             turn: 0,
             ready: false,
             live: false,

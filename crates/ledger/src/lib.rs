@@ -17,8 +17,10 @@ pub use ledger::{Audience, Config, Ledger, LedgerStatus};
 mod admit;
 mod build;
 mod commit;
+mod epochs;
 mod settle;
 pub use admit::Admission;
+pub use epochs::BoundaryError;
 pub use settle::{Job, ProofReply, TreeAnswer, Unsettled};
 
 mod submit;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use hanse_execution::{Key, World};
 use hanse_proof::{
-    Claim, Entry, LeafPath, Proof, StateBranch, StateProofItem, decode_finalization,
+    Claim, Entry, Finalization, Handover, LeafPath, Proof, StateBranch, StateProofItem,
+    decode_finalization, limits::HANDOVERS_MAX,
 };
 use hanse_types::{CommandKind, Digest, Header, Height, Record};
 
@@ -45,6 +46,11 @@ pub enum Ask {
         index: u32,
         /// Position of the event in the action.
         event: u32,
+    },
+    /// Who votes after an epoch that has ended. Kept for ever where members change, for others as long as the block.
+    Handover {
+        /// The epoch that ended.
+        epoch: u64,
     },
 }
 
@@ -141,6 +147,11 @@ impl Ledger {
                 let (answer, carrier) = self.ask_tree(wanted).await?;
                 self.finish(range_claim(start, end, &answer)?, carrier).await
             }
+            Ask::Handover { epoch } => {
+                let (handover, bytes) = self.boundary(epoch).await?;
+                let claim = Claim::Handover { committee: handover.committee };
+                self.seal(vec![handover.header], &bytes, claim).await
+            }
         }
     }
 
@@ -167,27 +178,78 @@ impl Ledger {
             let next =
                 watch.next().await.map_err(|l| ProveError::Forgotten { oldest: l.oldest })?;
             let committed = next.ok_or(ProveError::Stopped)?;
-            headers.push(committed.block.header.clone());
+            let header = &committed.block.header;
+            headers.push(header.clone());
             if let Some(bytes) = &committed.finalization {
-                let members = self.genesis.organisations.len();
-                let (_, finalization) = decode_finalization(bytes, members).map_err(|error| {
-                    tracing::error!(%error, "the engine's certificate cannot be read");
-                    ProveError::Stopped
-                })?;
-                let proof = Proof {
-                    chain_id: self.chain_id,
-                    anchor_epoch: 0,
-                    handovers: Vec::new(),
-                    headers,
-                    finalization,
-                    claim,
-                };
-                return Ok(proof.encode());
+                return self.seal(headers, bytes, claim).await;
+            }
+            // Headers of one proof are of one epoch: the last one of it is certified itself, if not here, then elsewhere.
+            if self.genesis.params.is_last_of_epoch(header.height) {
+                let (_, bytes) = self.boundary(header.place.epoch).await?;
+                return self.seal(headers, &bytes, claim).await;
             }
             if headers.len() >= PROOF_HEADERS_MAX {
                 return Err(ProveError::TooLarge);
             }
         }
+    }
+
+    /// Writes the proof: `bytes` certify the last of `headers`, and the members that signed are led to from the founders.
+    async fn seal(
+        self: &Arc<Self>,
+        headers: Vec<Header>,
+        bytes: &[u8],
+        claim: Claim,
+    ) -> Result<Vec<u8>, ProveError> {
+        let epoch = headers.last().map_or(0, |header| header.place.epoch);
+        let changed = self.inner.lock().epochs.changed_before(epoch);
+        if changed.len() > HANDOVERS_MAX {
+            return Err(ProveError::TooLarge);
+        }
+        let mut handovers = Vec::with_capacity(changed.len());
+        for earlier in changed {
+            handovers.push(self.boundary(earlier).await?.0);
+        }
+        let finalization = self.read_certificate(epoch, bytes)?;
+        let proof = Proof {
+            chain_id: self.chain_id,
+            anchor_epoch: 0,
+            handovers,
+            headers,
+            finalization,
+            claim,
+        };
+        Ok(proof.encode())
+    }
+
+    /// The last header of `epoch` with its certificate, read and as the engine's bytes; waits until this member has it.
+    async fn boundary(self: &Arc<Self>, epoch: u64) -> Result<(Handover, Vec<u8>), ProveError> {
+        let look = || {
+            let inner = self.inner.lock();
+            if inner.stopped {
+                return Some(Err(ProveError::Stopped));
+            }
+            let Some(boundary) = inner.epochs.boundary(epoch) else {
+                let ended = epoch < inner.chain.tip().succession.epoch;
+                let oldest = inner.recent.front().map_or(1, |c| c.block.header.height);
+                let forgotten = ProveError::Forgotten { oldest };
+                return Some(Err(if ended { forgotten } else { ProveError::NotFound }));
+            };
+            let bytes = boundary.finalization.clone()?;
+            Some(Ok((boundary.header.clone(), boundary.next.clone(), bytes)))
+        };
+        let (header, committee, bytes) = self.changed.until(look).await?;
+        let finalization = self.read_certificate(epoch, &bytes)?;
+        Ok((Handover { header, finalization, committee }, bytes))
+    }
+
+    fn read_certificate(&self, epoch: u64, bytes: &[u8]) -> Result<Finalization, ProveError> {
+        let members = self.committee_of(epoch).map_or(0, |committee| committee.members.len());
+        let (_, finalization) = decode_finalization(bytes, members).map_err(|error| {
+            tracing::error!(%error, epoch, "the engine's certificate cannot be read");
+            ProveError::Stopped
+        })?;
+        Ok(finalization)
     }
 }
 

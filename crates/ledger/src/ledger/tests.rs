@@ -7,6 +7,7 @@ use hanse_types::{
     SignedCommand, SignedPayload, Status, Threshold, encode,
 };
 
+mod epochs;
 mod pace;
 
 use super::*;
