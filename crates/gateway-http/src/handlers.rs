@@ -8,6 +8,7 @@ pub(crate) mod images;
 pub(crate) mod kv;
 pub(crate) mod parties;
 pub(crate) mod proofs;
+pub(crate) mod seats;
 pub(crate) mod status;
 
 use axum::Json;

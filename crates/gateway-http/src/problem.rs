@@ -76,6 +76,8 @@ codes! {
         "Claim the namespace, or check the name.";
     UnknownAccount "unknown_account" NOT_FOUND "There is no such account"
         "List the accounts at /v1/accounts.";
+    UnknownMotion "unknown_motion" NOT_FOUND "There is no such motion"
+        "List the motions at /v1/motions.";
     UnknownHeight "unknown_height" NOT_FOUND "This member has no block of this height yet"
         "Ask again later; the newest height is in /v1/status.";
     NothingToProve "nothing_to_prove" NOT_FOUND "There is nothing to prove under this name"

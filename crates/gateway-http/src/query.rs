@@ -15,6 +15,7 @@ pub(crate) mod kind {
     pub(crate) const ACCOUNT: u8 = 3;
     pub(crate) const GATEWAY: u8 = 4;
     pub(crate) const SPACE: u8 = 5;
+    pub(crate) const MOTION: u8 = 13;
 }
 
 /// The record at `key`.
@@ -38,6 +39,16 @@ pub(crate) fn page<T: borsh::BorshDeserialize, W>(
     cursor: &Cursor,
     keep: impl Fn(T) -> Option<W>,
 ) -> Result<Page<W>, Problem> {
+    keyed_page(world, kind, cursor, |_, record| keep(record))
+}
+
+/// As [`page`], for records whose key says more than they do: `keep` is given the key without its kind, too.
+pub(crate) fn keyed_page<T: borsh::BorshDeserialize, W>(
+    world: &World,
+    kind: u8,
+    cursor: &Cursor,
+    keep: impl Fn(&[u8], T) -> Option<W>,
+) -> Result<Page<W>, Problem> {
     let start = if cursor.after.is_empty() {
         vec![kind]
     } else {
@@ -52,7 +63,7 @@ pub(crate) fn page<T: borsh::BorshDeserialize, W>(
         if items.len() == cursor.limit || seen == SCAN_KEYS_MAX {
             return Ok(Page { items, next: last.map(hex::encode) });
         }
-        items.extend(keep(value(entry)?));
+        items.extend(keep(key.get(1..).unwrap_or_default(), value(entry)?));
         last = Some(key.to_vec());
     }
     Ok(Page { items, next: None })

@@ -10,4 +10,5 @@ mod keys;
 mod load;
 mod member;
 mod parties;
+mod seats;
 mod tcp;

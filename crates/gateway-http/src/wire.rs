@@ -20,6 +20,7 @@ mod event;
 mod image;
 mod kv;
 mod party;
+mod seat;
 mod status;
 mod subject;
 
@@ -32,6 +33,7 @@ pub(crate) use image::{
 };
 pub(crate) use kv::{KvShown, RangeQuery, RangeShown, WriteAsked};
 pub(crate) use party::{AccountShown, GatewayShown, OrganisationShown, SpaceShown};
+pub(crate) use seat::{MotionShown, SeatsShown};
 pub(crate) use status::{StatusShown, VersionShown};
 pub(crate) use subject::Subject;
 

@@ -84,6 +84,19 @@ pub(crate) async fn event(
     prove(&door, Ask::Event { height, index, event }).await
 }
 
+/// Proves who votes after an epoch that has ended.
+#[utoipa::path(
+    get, path = "/v1/proofs/handover/{epoch}", tag = "proofs",
+    params(("epoch" = u64, Path, description = "The epoch that ended")),
+    responses((status = 200, description = "A proof file", content_type = "application/cbor", body = Vec<u8>), Problems)
+)]
+pub(crate) async fn handover(
+    State(door): State<Door>,
+    Named(epoch): Named<u64>,
+) -> Result<impl IntoResponse, Problem> {
+    prove(&door, Ask::Handover { epoch }).await
+}
+
 fn keys(query: &[(String, String)]) -> Result<Vec<Vec<u8>>, Problem> {
     if query.is_empty() {
         return Err(Problem::malformed("query", "give at least one key"));

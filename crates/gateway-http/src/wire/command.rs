@@ -114,7 +114,8 @@ pub(super) fn words(status: Status) -> (&'static str, Option<&'static str>) {
     }
 }
 
-fn word(refusal: Refusal) -> &'static str {
+/// A refusal in one word.
+pub(super) fn word(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Replayed => "replayed",
         Refusal::Expired => "expired",
