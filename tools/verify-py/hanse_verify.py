@@ -208,7 +208,7 @@ def organisation(r):
     return consensus, name
 
 def genesis(r):
-    params = "protocol_version:2 heartbeat:4 leader:4 certification:4 ahead:4 epoch_blocks:8 spaces:4"
+    params = "protocol_version:2 heartbeat:4 leader:4 certification:4 ahead:4 epoch_blocks:8 spaces:4 motion:4 motion_high:4"
     value = structure("version:2 name:s created_ms:8 " + params)(r)
     return dict(value, organisations=r.list(lambda: organisation(r)))
 
