@@ -196,7 +196,9 @@ impl Audit {
         }
         let size = self.committee.members.len();
         let checked = decode_finalization(bytes, size).and_then(|(payload, finalization)| {
-            let ranks = finalization.check(&self.chain_id, &self.committee, &payload)?;
+            let epoch = committed.block.header.place.epoch;
+            let committee = Committee { epoch, ..self.committee.clone() };
+            let ranks = finalization.check(&self.chain_id, &committee, &payload)?;
             Ok((payload, ranks.len()))
         });
         match checked {

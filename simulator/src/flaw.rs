@@ -6,9 +6,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use hanse_member::{
     LogConfig,
-    simulated::{Application, Certified, Pace, Verdict},
+    simulated::{Application, Certified, Contact, Pace, Verdict},
 };
-use hanse_types::{Block, Digest, Height, Place, TimeMs};
+use hanse_types::{Block, Committee, Digest, Height, Place, TimeMs};
 
 /// What is wrong with a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,14 @@ impl Application for Loses {
     fn commit(&self, mut certified: Certified) {
         certified.block = self.alter(&certified.block);
         self.app.commit(certified);
+    }
+
+    fn successor(&self) -> Committee {
+        self.app.successor()
+    }
+
+    fn contacts(&self) -> Option<Vec<Contact>> {
+        self.app.contacts()
     }
 
     fn gossip(&self, from: [u8; 32], bytes: Bytes) {

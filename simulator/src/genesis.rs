@@ -13,7 +13,8 @@ const PARAMS: ChainParams = ChainParams {
     leader_timeout_ms: 3_000,
     certification_timeout_ms: 4_000,
     clock_ahead_max_ms: 500,
-    epoch_blocks: 1 << 40,
+    // Short, so that every scenario crosses many boundaries.
+    epoch_blocks: 32,
     spaces_per_organisation: 16,
     motion: Threshold::TWO_THIRDS,
     motion_high: Threshold::ALL,

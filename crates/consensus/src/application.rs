@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::Contact;
 use futures::future::BoxFuture;
-use hanse_types::{Block, Digest, Height, Place, TimeMs};
+use hanse_types::{Block, Committee, Digest, Height, Place, TimeMs};
 
 /// Implemented once (in `member`, over the ledger).
 ///
@@ -39,6 +40,14 @@ pub trait Application: Send + Sync + 'static {
 
     /// Takes the next certified block. The member acknowledges it to its clients and drops competing candidates.
     fn commit(&self, certified: Certified);
+
+    /// The committee of the epoch that follows the one of the newest committed block, which names it in its header.
+    /// Asked when that block is the last of its epoch.
+    fn successor(&self) -> Committee;
+
+    /// Everyone that members keep connections to as of the newest committed block; `None` when that is as it was the last time
+    /// this was asked.
+    fn contacts(&self) -> Option<Vec<Contact>>;
 
     /// A message another member sent with [`Gossip::send`]. `from` is its consensus key, authenticated by the connection.
     fn gossip(&self, from: [u8; 32], bytes: bytes::Bytes);

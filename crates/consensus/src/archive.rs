@@ -6,12 +6,14 @@ use commonware_consensus::marshal::store::{Blocks as _, Certificates as _};
 use commonware_runtime::buffer::paged::CacheRef;
 use commonware_storage::archive::{Identifier, immutable};
 use commonware_utils::NZU64;
+use hanse_types::limits;
 
 use crate::{
     EngineBlock,
     config::{Config, nz},
     engine::{Digest, Finalization, Runtime},
     past::Known,
+    schemes::Schemes,
     spine::Spine,
     start::StartError,
 };
@@ -80,10 +82,9 @@ impl<E: Runtime> Stored<E> {
     pub async fn open(context: E, config: &Config) -> Result<Self, StartError> {
         config.check()?;
         let cache = page_cache(config);
-        let members = config.committee.members.len();
         let certificates = immutable::Archive::init(
             context.child("certificates"),
-            settings(config, "certificates", &cache, members),
+            settings(config, "certificates", &cache, limits::COMMITTEE_MAX),
         );
         let certificates = certificates.await.map_err(StartError::Certificates)?;
         let blocks = settings(config, "blocks", &cache, ());
@@ -98,13 +99,21 @@ impl<E: Runtime> Stored<E> {
         last.map_or(0, |height| height.get())
     }
 
+    /// Notes who signed the certificates of the epoch that `schemes` has come to.
+    pub(crate) async fn signers(&self, schemes: &Schemes, known: &Known) -> Result<(), StartError> {
+        let epoch = schemes.newest().epoch;
+        let first = epoch.checked_sub(1).map_or(1, |before| schemes.last(before).get() + 1);
+        for height in first..=self.height() {
+            let found = self.certificates.get(Identifier::Index(height)).await;
+            if let Some(finalization) = found.map_err(StartError::Certificates)? {
+                known.finalized(&finalization);
+            }
+        }
+        Ok(())
+    }
+
     /// Hands every stored block from height 1 to the application, in order, up to the first gap, one at a time.
-    pub(crate) async fn replay(
-        &self,
-        context: &E,
-        spine: &Spine,
-        known: &Known,
-    ) -> Result<(), StartError> {
+    pub(crate) async fn replay(&self, context: &E, spine: &Spine) -> Result<(), StartError> {
         let (Self { certificates, blocks, .. }, last) = (self, self.height());
         let mut said = context.current();
         for height in 1..=last {
@@ -114,9 +123,6 @@ impl<E: Runtime> Stored<E> {
                 .get(Identifier::Index(height))
                 .await
                 .map_err(StartError::Certificates)?;
-            if let Some(finalization) = &finalization {
-                known.finalized(finalization);
-            }
             if !spine.replay(&block, finalization.as_ref()) {
                 return Err(StartError::Broken(height));
             }

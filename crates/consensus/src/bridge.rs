@@ -11,7 +11,6 @@ use commonware_consensus::{
 };
 use commonware_cryptography::{Digested, Digestible as _};
 use commonware_runtime::Clock;
-use commonware_utils::vec::NonEmptyVec;
 use futures::{
     StreamExt as _,
     future::{BoxFuture, Either, select},
@@ -22,6 +21,7 @@ use crate::{
     EngineBlock, Pace, Verdict,
     config::raw,
     engine::{Context, Mailbox, PublicKey, Runtime, Scheme, now_ms},
+    schemes::Schemes,
     spine::{Spine, Standing},
 };
 
@@ -46,8 +46,8 @@ pub(crate) struct Bridge {
     pub(crate) spine: Arc<Spine>,
     pub(crate) marshal: Mailbox,
     pub(crate) heartbeat: Duration,
-    /// The committee without this member; none in a committee of one.
-    pub(crate) others: Option<NonEmptyVec<PublicKey>>,
+    pub(crate) schemes: Schemes,
+    pub(crate) me: PublicKey,
 }
 
 impl<E: Runtime> EngineApplication<E> for Bridge {
@@ -218,7 +218,7 @@ impl Bridge {
                 Either::Right(((), rest)) => settled = rest,
             }
             if self.spine.height() < height
-                && let Some(others) = &self.others
+                && let Some(others) = self.schemes.others(&self.me)
             {
                 // The block at `height` may have been finalised through a descendant, which has the certificate.
                 for at in height..block.height().get() {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::{
     EngineBlock,
     engine::{Finalization, Mailbox},
+    network::Track,
     spine::Spine,
 };
 
@@ -47,8 +48,14 @@ pub(crate) async fn run(
     spine: Arc<Spine>,
     marshal: Mailbox,
     mut reports: mpsc::UnboundedReceiver<Report>,
+    mut track: Track,
 ) {
-    while let Some(report) = reports.recv().await {
+    loop {
+        // Also before the first report: what was replayed may name others than the configuration does.
+        if let Some(contacts) = spine.app.contacts() {
+            track(contacts);
+        }
+        let Some(report) = reports.recv().await else { return };
         match report {
             Report::Certificate(finalization) => spine.certificate(&finalization),
             Report::Delivered(block, ack) => {

@@ -6,7 +6,10 @@ use commonware_cryptography::Signer as _;
 use commonware_utils::ordered::Set;
 use hanse_types::{ChainParams, Committee, Digest};
 
-use crate::engine::{PrivateKey, PublicKey, Scheme};
+use crate::{
+    Doubt,
+    engine::{PrivateKey, PublicKey, Scheme},
+};
 
 /// Prefix of what members sign, followed by the 32 bytes of the chain id; the engine appends the kind of vote.
 pub const NAMESPACE: &[u8] = b"hanse/";
@@ -16,7 +19,7 @@ pub const NAMESPACE: &[u8] = b"hanse/";
 pub struct Config {
     /// Binds every vote to this chain.
     pub chain_id: Digest,
-    /// Who votes in the epoch that starts.
+    /// Who votes in the first epoch. Who votes in a later one the chain says.
     pub committee: Committee,
     /// Signs votes and authenticates connections.
     pub signer: ConsensusKey,
@@ -24,8 +27,11 @@ pub struct Config {
     pub params: ChainParams,
     /// Prefix of all storage partitions of this room.
     pub partition_prefix: String,
-    /// Follow and serve, never vote (DESIGN D8: votes lost or rolled back).
+    /// Follow and serve, and vote in no epoch that may hold a vote of this member already (DESIGN D8: votes lost or rolled
+    /// back): from the one on that follows what the others are in when this member starts.
     pub verifier_only: bool,
+    /// Called before a [`Config::verifier_only`] votes again.
+    pub doubt: Doubt,
     /// Sizes of queues and buffers on this machine.
     pub sizes: Sizes,
 }
@@ -86,14 +92,11 @@ pub enum ConfigError {
     /// A committee key is no point of the curve, or one occurs twice.
     #[error("the committee's keys are not distinct ed25519 keys")]
     Committee,
-    /// The signer is not of the committee and `verifier_only` is not set.
-    #[error("the consensus key is not in the committee; run it as a verifier only")]
-    NotAMember,
     /// `heartbeat_ms < leader_timeout_ms < certification_timeout_ms` does not hold, or the heartbeat is zero.
     #[error("timings must satisfy 0 < heartbeat < leader time-out < certification time-out")]
     Timings,
-    /// `epoch_blocks` is less than two.
-    #[error("an epoch needs at least two blocks")]
+    /// `epoch_blocks` is less than [`hanse_types::limits::EPOCH_BLOCKS_MIN`], or an epoch does not follow the one before.
+    #[error("epochs are too short, or do not follow each other")]
     Epoch,
     /// A size is zero.
     #[error("queue and buffer sizes must not be zero")]
@@ -114,7 +117,7 @@ impl Config {
         {
             return Err(ConfigError::Timings);
         }
-        if p.epoch_blocks < 2 {
+        if p.epoch_blocks < hanse_types::limits::EPOCH_BLOCKS_MIN {
             return Err(ConfigError::Epoch);
         }
         let s = &self.sizes;
@@ -132,14 +135,15 @@ impl Config {
         participants(&self.committee)
     }
 
-    pub(crate) fn scheme(&self, members: Set<PublicKey>) -> Result<Scheme, ConfigError> {
-        let namespace = self.namespace();
-        if self.verifier_only {
-            let me = self.signer.0.public_key();
-            return Ok(Scheme::member(&namespace, members.clone(), &me)
-                .unwrap_or_else(|| Scheme::verifier(&namespace, members)));
-        }
-        Scheme::signer(&namespace, members, self.signer.0.clone()).ok_or(ConfigError::NotAMember)
+    /// What this member takes part with in a committee of `members`: it signs if it `votes` and has a seat.
+    pub(crate) fn scheme(&self, members: &Set<PublicKey>, votes: bool) -> Scheme {
+        let (namespace, key) = (self.namespace(), &self.signer.0);
+        let signer = votes.then(|| Scheme::signer(&namespace, members.clone(), key.clone()));
+        let seated = || Scheme::member(&namespace, members.clone(), &key.public_key());
+        signer
+            .flatten()
+            .or_else(seated)
+            .unwrap_or_else(|| Scheme::verifier(&namespace, members.clone()))
     }
 
     pub(crate) fn epoch_blocks(&self) -> NonZeroU64 {

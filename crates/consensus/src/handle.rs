@@ -6,25 +6,25 @@ use commonware_codec::Encode as _;
 use commonware_utils::channel::watch;
 use hanse_types::{Block, Height};
 
-use crate::{Gossip, Status, engine::Mailbox, spine::Spine, watch::Watch};
+use crate::{Gossip, Status, engine::Mailbox, spine::Spine, watch::Watches};
 
 /// Cheap to clone. Questions that need the archive are answered `None` once the engine has ended.
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) marshal: Mailbox,
     pub(crate) spine: Arc<Spine>,
-    pub(crate) watch: Arc<Watch>,
+    pub(crate) watch: Arc<Watches>,
     pub(crate) gossip: Gossip,
 }
 
 /// Who leads when. Unlike a [`Handle`] it keeps nothing of the application alive.
 #[derive(Clone)]
-pub struct Schedule(Arc<Watch>);
+pub struct Schedule(Arc<Watches>);
 
 impl Schedule {
-    /// Consensus keys of the leaders of the current and the next `count - 1` views.
-    pub fn leaders(&self, count: usize) -> Vec<[u8; 32]> {
-        self.0.leaders(count)
+    /// Consensus keys of the leaders of the current view and of so many after it that one of them is honest.
+    pub fn leaders(&self) -> Vec<[u8; 32]> {
+        self.0.now().leaders()
     }
 }
 
@@ -77,13 +77,13 @@ impl Handle {
         Schedule(self.watch.clone())
     }
 
-    /// The current view: one past the newest certificate seen.
+    /// The current view of the current epoch: one past the newest certificate seen.
     pub fn view(&self) -> u64 {
-        self.watch.view()
+        self.watch.now().view()
     }
 
     /// A snapshot for status pages.
     pub fn status(&self) -> Status {
-        self.watch.status(self.spine.height())
+        self.watch.now().status(self.spine.height())
     }
 }

@@ -9,13 +9,16 @@ mod bridge;
 mod certified;
 mod committer;
 mod config;
+mod early;
 mod engine;
 mod engine_block;
+mod epochs;
 mod gossip;
 mod handle;
 mod memory;
 mod network;
 mod past;
+mod schemes;
 mod settings;
 mod spine;
 mod start;
@@ -27,11 +30,12 @@ pub use archive::Stored;
 pub use config::{Config, ConfigError, ConsensusKey, NAMESPACE, Sizes, namespace};
 pub use engine::Runtime;
 pub use engine_block::{BLOCK_BYTES_MAX, EngineBlock};
+pub use epochs::Doubt;
 pub use gossip::{Gossip, GossipError, Recipients};
 pub use handle::{Handle, Schedule};
 pub use memory::{Bound, ChannelBound, memory_bound};
 pub use network::{
-    Channels, GOSSIP_BYTES_MAX, Links, NetworkError, Peer, PeerAddress, Real, RealConfig,
+    Channels, Contact, GOSSIP_BYTES_MAX, Links, NetworkError, Peer, PeerAddress, Real, RealConfig,
     RealNetwork, Simulated, SimulatedOracle, message_bytes_max, real_network, simulated_channels,
     simulated_key, simulated_network,
 };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     BLOCK_BYTES_MAX, Config,
-    network::{CHANNELS, NETWORK_MAILBOX, PEER_SETS, message_bytes_max},
+    network::{CHANNELS, NETWORK_MAILBOX, PEER_SETS, contacts_max, message_bytes_max},
 };
 
 /// Bytes that one slot of a queue takes before any message is in it: measured (engine.md 4.5: 968 MB for 1.74 million slots).
@@ -50,7 +50,7 @@ pub struct Bound {
 pub fn memory_bound(config: &Config) -> Bound {
     let members = config.committee.members.len();
     let sizes = &config.sizes;
-    let (peers, count) = ((members * PEER_SETS.get()) as u64, members as u64);
+    let (peers, count) = ((contacts_max(members) * PEER_SETS.get()) as u64, members as u64);
     let channels: Vec<ChannelBound> = CHANNELS
         .iter()
         .map(|channel| {

@@ -1,13 +1,15 @@
 //! Channels between members: their numbers, their rates, and the two networks they are opened on.
 
-use std::{marker::PhantomData, net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{
+    collections::BTreeMap, marker::PhantomData, net::SocketAddr, num::NonZeroUsize, time::Duration,
+};
 
 use commonware_consensus::{
     BoundedBlock as _,
     marshal::{self, standard::Standard},
     simplex,
 };
-use commonware_cryptography::{ChaCha20Poly1305, Signer as _};
+use commonware_cryptography::ChaCha20Poly1305;
 use commonware_p2p::{
     Address, AddressableManager as _, Blocker, Ingress, Provider, Receiver, Sender,
     authenticated::lookup, max_message_size, simulated,
@@ -30,6 +32,9 @@ use crate::{
 
 /// Bytes of one gossip message: a session batch or signed commands of at most one command's limit, and their frame.
 pub const GOSSIP_BYTES_MAX: usize = limits::COMMAND_BYTES_MAX as usize + 1024;
+
+/// Bytes of the number that tells epochs apart on a channel they share: a varint of 64 bits.
+const EPOCH_BYTES_MAX: usize = 10;
 
 /// One kind of traffic. Numbers are on the wire; never reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +60,7 @@ impl Channel {
         let count = u32::try_from(members).expect("committees are limited to 64");
         match self.name {
             "votes" | "certificates" | "resolver" => {
-                simplex::max_payload_size::<Scheme, Digest>(count)
+                simplex::max_payload_size::<Scheme, Digest>(count) + EPOCH_BYTES_MAX
             }
             "broadcast" => EngineBlock::max_encode_size(&()),
             "gossip" => GOSSIP_BYTES_MAX,
@@ -129,13 +134,28 @@ pub struct Channels<N: Links> {
     pub(crate) past: Pair<N>,
     pub(crate) blocker: N::Blocker,
     pub(crate) peers: N::Peers,
+    pub(crate) track: Track,
 }
+
+/// Somebody whom members keep connections to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Its consensus key.
+    pub key: [u8; 32],
+    /// Its organisation.
+    pub organisation: String,
+    /// `host:port`; empty for the address that this member's operator configured for the organisation.
+    pub address: String,
+}
+
+/// Tells the network whom to keep connections to from now on.
+pub(crate) type Track = Box<dyn FnMut(Vec<Contact>) + Send>;
 
 /// Bytes of the largest message the committee's members send each other, before framing and encryption.
 pub fn message_bytes_max(members: usize) -> u32 {
     let members = u32::try_from(members).expect("committees are limited to 64");
     max_message_size(&[
-        simplex::max_payload_size::<Scheme, Digest>(members),
+        simplex::max_payload_size::<Scheme, Digest>(members) + EPOCH_BYTES_MAX,
         marshal::max_payload_size::<Standard<EngineBlock>, Scheme>(members, &()),
         GOSSIP_BYTES_MAX,
     ])
@@ -146,6 +166,8 @@ pub fn message_bytes_max(members: usize) -> u32 {
 pub struct Peer {
     /// Its consensus key.
     pub key: [u8; 32],
+    /// Its organisation.
+    pub organisation: String,
     /// Its address.
     pub address: PeerAddress,
 }
@@ -162,6 +184,18 @@ pub enum PeerAddress {
         /// TCP port.
         port: u16,
     },
+}
+
+impl PeerAddress {
+    /// Reads `host:port`; `None` if it is neither an IP address (version 6 in brackets) nor a name with a port.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Ok(socket) = text.parse() {
+            return Some(Self::Socket(socket));
+        }
+        let (host, port) = text.rsplit_once(':')?;
+        let port = port.parse().ok()?;
+        (!host.is_empty()).then(|| Self::Name { host: host.to_owned(), port })
+    }
 }
 
 /// Why a network cannot be opened.
@@ -198,13 +232,21 @@ pub struct RealConfig {
     pub chain_id: hanse_types::Digest,
     /// Where to listen.
     pub listen: SocketAddr,
-    /// All members, this one included.
+    /// The founders, this member included if it is one. Whom else to connect to the chain says.
     pub peers: Vec<Peer>,
 }
 
-/// Committees whose members may be connected at once. All queues are this many times as long. One, as long as committees
-/// do not change; three from then on: those of an epoch and of the two around it.
+/// Sets of contacts that stay connected. One: whoever leaves is among the contacts for a while.
 pub(crate) const PEER_SETS: NonZeroUsize = NonZeroUsize::new(1).expect("not zero");
+/// Founders that are counted at least.
+const FOUNDERS_MIN: usize = 4;
+
+/// Members, applicants and leavers there is room for until the next start when there are `members` at this one: twice as many.
+/// All queues are as many times as long.
+pub(crate) fn contacts_max(members: usize) -> usize {
+    2 * members.max(FOUNDERS_MIN)
+}
+
 /// Messages waiting for the network's own actors.
 pub(crate) const NETWORK_MAILBOX: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
@@ -217,6 +259,8 @@ where
     E: Spawner + Clock + CryptoRng + Network + Resolver + Metrics,
 {
     let peers = addresses(&config.peers)?;
+    let configured = config.peers.iter().map(|p| (p.organisation.clone(), p.address.clone()));
+    let configured: BTreeMap<String, PeerAddress> = configured.collect();
     let handshake = Cups::<_, ChaCha20Poly1305>::new(
         Sake {
             signer: config.key.0.clone(),
@@ -226,16 +270,13 @@ where
         },
         cups::Version::V1,
     );
-    let count = NonZeroUsize::new(
-        peers.len() + usize::from(peers.position(&config.key.0.public_key()).is_none()),
-    )
-    .expect("this member counts");
+    let count = contacts_max(peers.len());
     let mut settings = lookup::Config::local(
         handshake,
         &[b"hanse/p2p/".as_slice(), &config.chain_id.0].concat(),
         config.listen,
-        count,
-        message_bytes_max(peers.len()),
+        NonZeroUsize::new(count).expect("a constant at least"),
+        message_bytes_max(count),
         NETWORK_MAILBOX,
     );
     // Members authenticate by key; behind address translation their source address is not what others dial.
@@ -243,6 +284,7 @@ where
     settings.tracked_peer_sets = PEER_SETS;
     let (mut network, mut oracle) = lookup::Network::new(context, settings);
     oracle.track(0, peers);
+    let track = tracker(oracle.clone(), configured);
     let mut open = |channel: Channel| network.register(channel.number, channel.quota());
     let [votes, certificates, resolver, broadcast, backfill, gossip, past] = CHANNELS;
     let channels = Channels {
@@ -255,8 +297,40 @@ where
         past: open(past),
         blocker: oracle.clone(),
         peers: oracle,
+        track,
     };
     Ok(RealNetwork { channels, ended: network.start() })
+}
+
+/// Follows the contacts that the chain names, each set under the next number. Who has no address that can be dialled is left out:
+/// it may still be one that only dials.
+fn tracker(
+    mut oracle: lookup::Oracle<PublicKey>,
+    configured: BTreeMap<String, PeerAddress>,
+) -> Track {
+    let mut sets = 0;
+    Box::new(move |contacts| {
+        let peer = |contact: Contact| {
+            let address = match contact.address.as_str() {
+                "" => configured.get(&contact.organisation).cloned(),
+                text => PeerAddress::parse(text),
+            };
+            let Some(address) = address else {
+                tracing::warn!(contact.organisation, "no address is known; see [p2p.peers]");
+                return None;
+            };
+            Some(Peer { key: contact.key, organisation: contact.organisation, address })
+        };
+        let peers: Vec<Peer> = contacts.into_iter().filter_map(peer).collect();
+        match addresses(&peers) {
+            Ok(peers) => {
+                sets += 1;
+                tracing::info!(set = sets, peers = peers.len(), "connections follow the seats");
+                oracle.track(sets, peers);
+            }
+            Err(error) => tracing::error!(%error, "the seats' addresses cannot be used"),
+        }
+    })
 }
 
 fn addresses(peers: &[Peer]) -> Result<Map<PublicKey, Address>, NetworkError> {
@@ -310,6 +384,8 @@ pub async fn simulated_channels<E: Clock>(
         past,
         blocker: control,
         peers: oracle.manager(),
+        // Whoever holds the oracle says who is linked with whom.
+        track: Box::new(|_| {}),
     })
 }
 

@@ -12,12 +12,13 @@ use commonware_cryptography::certificate::Attestation;
 use commonware_parallel::Sequential;
 use commonware_runtime::{ReadOptions, buffer::paged::CacheRef};
 use commonware_storage::journal::segmented::variable;
-use commonware_utils::sync::Mutex;
+use commonware_utils::{ordered::Set, sync::Mutex};
 
 use crate::{
     Config,
     config::nz,
-    engine::{Activity, Digest, Runtime, Scheme},
+    engine::{Activity, Digest, PublicKey, Runtime, Scheme},
+    schemes::Seats,
     settings::VOTE_BUFFER,
     start::{StartError, vote_partition},
 };
@@ -34,7 +35,7 @@ type Certificate = <Scheme as commonware_cryptography::certificate::Verifier>::C
 /// Kinds of vote: of each, a member casts at most one per view.
 pub(crate) const KINDS: usize = 3;
 
-/// Why a member must not vote in this epoch. It may follow and serve.
+/// Why a member must not vote in this epoch. It may follow and serve, and vote again in the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VotesError {
     /// Nothing on this disk says that the log is the one this key has voted with from the beginning.
@@ -73,6 +74,18 @@ pub enum VotesError {
     },
 }
 
+impl VotesError {
+    /// The epoch whose votes are known to be missing.
+    pub fn epoch(&self) -> Option<u64> {
+        match self {
+            Self::Missing => None,
+            Self::Lost { epoch, .. } | Self::RolledBack { epoch, .. } | Self::Doubted { epoch } => {
+                Some(*epoch)
+            }
+        }
+    }
+}
+
 fn kind(vote: &Vote) -> usize {
     match vote {
         Vote::Notarize(_) => 0,
@@ -89,6 +102,10 @@ fn payload(vote: &Vote) -> Option<Digest> {
     }
 }
 
+fn place(vote: &Vote) -> (u64, u64) {
+    (vote.epoch().get(), vote.view().get())
+}
+
 fn signer(vote: &Vote) -> Participant {
     match vote {
         Vote::Notarize(vote) => vote.attestation.signer,
@@ -97,40 +114,66 @@ fn signer(vote: &Vote) -> Participant {
     }
 }
 
-/// The newest vote of each member and kind that this member has come across, alone or inside a certificate.
+/// The newest vote of each member and kind, over all epochs, that this member has come across, alone or inside a certificate.
 ///
 /// Votes from the network are noted before their signatures are checked: whoever is shown one checks it.
-pub(crate) struct Known {
+pub(crate) struct Known(Mutex<Noted>);
+
+struct Noted {
     epoch: u64,
-    newest: Mutex<Vec<[Option<Vote>; KINDS]>>,
+    participants: Set<PublicKey>,
+    newest: BTreeMap<PublicKey, [Option<Vote>; KINDS]>,
 }
 
 impl Known {
-    pub(crate) fn new(epoch: u64, members: usize) -> Self {
-        Self { epoch, newest: Mutex::new((0..members).map(|_| [None, None, None]).collect()) }
+    pub(crate) fn new(seats: &Seats) -> Self {
+        Self(Mutex::new(Noted {
+            epoch: seats.epoch,
+            participants: seats.participants.clone(),
+            newest: BTreeMap::new(),
+        }))
     }
 
-    /// What is known of the member of this rank.
-    pub(crate) fn of(&self, rank: usize) -> Vec<Vote> {
-        self.newest.lock().get(rank).into_iter().flatten().flatten().cloned().collect()
+    /// Goes on with the votes of a later epoch; what was known stays until there is something newer. Former members are
+    /// forgotten with the second committee after theirs: they vote no more.
+    pub(crate) fn enter(&self, seats: &Seats) {
+        let mut noted = self.0.lock();
+        if noted.participants != seats.participants {
+            let former = std::mem::replace(&mut noted.participants, seats.participants.clone());
+            noted.newest.retain(|key, _| {
+                former.position(key).is_some() || seats.participants.position(key).is_some()
+            });
+        }
+        noted.epoch = seats.epoch;
     }
 
-    /// The newest view of this epoch that any vote known here is for; 0 when there is none.
-    pub(crate) fn newest(&self) -> u64 {
-        let newest = self.newest.lock();
-        newest.iter().flatten().flatten().map(|vote| vote.view().get()).max().unwrap_or(0)
+    /// The epoch whose votes are noted.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.0.lock().epoch
+    }
+
+    /// What is known of this member.
+    pub(crate) fn of(&self, key: &PublicKey) -> Vec<Vote> {
+        self.0.lock().newest.get(key).into_iter().flatten().flatten().cloned().collect()
+    }
+
+    /// The newest epoch and view that any vote known here is for.
+    pub(crate) fn newest(&self) -> (u64, u64) {
+        let noted = self.0.lock();
+        let rounds = noted.newest.values().flatten().flatten().map(place);
+        rounds.max().unwrap_or_default()
     }
 
     pub(crate) fn vote(&self, vote: &Vote) {
-        if vote.epoch().get() != self.epoch {
+        let mut noted = self.0.lock();
+        if vote.epoch().get() != noted.epoch {
             return;
         }
-        let mut newest = self.newest.lock();
-        let Some(slot) = newest.get_mut(usize::from(signer(vote))) else {
+        let Some(key) = noted.participants.get(usize::from(signer(vote))).cloned() else {
             return;
         };
-        let slot = &mut slot[kind(vote)];
-        if slot.as_ref().is_none_or(|known| known.view() < vote.view()) {
+        let slot = &mut noted.newest.entry(key).or_default()[kind(vote)];
+        if slot.as_ref().is_none_or(|known| place(known) < place(vote)) {
             *slot = Some(vote.clone());
         }
     }
@@ -188,9 +231,15 @@ impl Known {
     }
 }
 
-/// What this member's own vote log holds.
+/// What this member's own vote logs hold, of the epoch it starts in and of those it had gone on to.
 #[derive(Debug, Default)]
 pub(crate) struct OwnVotes {
+    epochs: BTreeMap<u64, OwnEpoch>,
+}
+
+/// What one epoch's vote log holds.
+#[derive(Debug, Default)]
+struct OwnEpoch {
     /// Oldest and newest view the log holds anything of; older ones are pruned, or never were.
     views: Option<(u64, u64)>,
     cast: BTreeMap<(u64, usize), Option<Digest>>,
@@ -198,81 +247,110 @@ pub(crate) struct OwnVotes {
 
 impl OwnVotes {
     fn note(&mut self, artifact: &Artifact) {
+        let own = self.epochs.entry(artifact.epoch().get()).or_default();
         let view = artifact.view().get();
-        let (oldest, newest) = self.views.unwrap_or((view, view));
-        self.views = Some((oldest.min(view), newest.max(view)));
+        let (oldest, newest) = own.views.unwrap_or((view, view));
+        own.views = Some((oldest.min(view), newest.max(view)));
         let vote = match artifact {
             Artifact::Notarize(vote) => Vote::Notarize(vote.clone()),
             Artifact::Nullify(vote) => Vote::Nullify(vote.clone()),
             Artifact::Finalize(vote) => Vote::Finalize(vote.clone()),
             _ => return,
         };
-        self.cast.insert((view, kind(&vote)), payload(&vote));
+        own.cast.insert((view, kind(&vote)), payload(&vote));
     }
 
-    /// The newest view the log holds anything of; 0 when it is empty.
-    pub(crate) fn newest(&self) -> u64 {
-        self.views.map_or(0, |(_, newest)| newest)
+    /// The newest epoch and view the logs hold anything of.
+    pub(crate) fn newest(&self) -> (u64, u64) {
+        let newest = self.epochs.iter().rev().find_map(|(epoch, own)| Some((*epoch, own.views?.1)));
+        newest.unwrap_or_default()
     }
 
-    /// What follows from a vote with this member's valid signature.
-    pub(crate) fn judge(&self, vote: &Vote) -> Result<(), VotesError> {
-        let (epoch, view) = (vote.epoch().get(), vote.view().get());
-        let Some((oldest, newest)) = self.views else {
+    /// What follows from a vote with this member's valid signature, when it is about to vote in epoch `now`: epochs before are
+    /// over, and this process may have voted in them.
+    pub(crate) fn judge(&self, now: u64, vote: &Vote) -> Result<(), VotesError> {
+        let (epoch, view) = place(vote);
+        if epoch < now {
+            return Ok(());
+        }
+        let Some((oldest, newest)) = self.epochs.get(&epoch).and_then(|own| own.views) else {
             return Err(VotesError::Lost { epoch, view });
         };
-        if view < oldest || self.cast.get(&(view, kind(vote))) == Some(&payload(vote)) {
+        let cast = self.epochs[&epoch].cast.get(&(view, kind(vote)));
+        if view < oldest || cast == Some(&payload(vote)) {
             return Ok(());
         }
         Err(VotesError::RolledBack { epoch, view, newest })
     }
 }
 
-/// Reads this epoch's vote log: what this member cast, and what the certificates in it say of everybody.
+/// Reads the vote logs of the epoch of `seats` and of those this member had gone on to before its archive kept what opened
+/// them: what it cast, and what the certificates in the first say of everybody.
 ///
 /// # Errors
-/// [`StartError::Votes`] when the log cannot be read.
+/// [`StartError::Votes`] when a log cannot be read.
 pub(crate) async fn read<E: Runtime>(
     context: &E,
     config: &Config,
     cache: &CacheRef,
-    known: &Known,
+    (seats, known): (&Seats, &Known),
 ) -> Result<OwnVotes, StartError> {
-    let journal = variable::Journal::<_, Artifact>::init(
-        context.child("past"),
-        variable::Config {
-            partition: vote_partition(&config.partition_prefix, config.committee.epoch),
-            compression: None,
-            codec_config: config.committee.members.len(),
-            page_cache: cache.clone(),
-            write_buffer: nz(VOTE_BUFFER),
-        },
-    );
-    let journal = journal.await.map_err(StartError::Votes)?;
-    let buffer = nz(config.sizes.replay_buffer);
-    let replay = journal.replay(0, 0, buffer, ReadOptions::default()).await;
-    let mut replay = replay.map_err(StartError::Votes)?;
     let mut own = OwnVotes::default();
-    while let Some(artifact) = replay.next().await {
-        let (_, _, _, artifact) = artifact.map_err(StartError::Votes)?;
-        own.note(&artifact);
-        known.artifact(&artifact);
+    let mut epoch = seats.epoch;
+    loop {
+        let journal = variable::Journal::<_, Artifact>::init(
+            context.child("past").with_attribute("epoch", epoch),
+            variable::Config {
+                partition: vote_partition(&config.partition_prefix, epoch),
+                compression: None,
+                codec_config: hanse_types::limits::COMMITTEE_MAX,
+                page_cache: cache.clone(),
+                write_buffer: nz(VOTE_BUFFER),
+            },
+        );
+        let journal = journal.await.map_err(StartError::Votes)?;
+        let buffer = nz(config.sizes.replay_buffer);
+        let replay = journal.replay(0, 0, buffer, ReadOptions::default()).await;
+        let mut replay = replay.map_err(StartError::Votes)?;
+        let mut empty = true;
+        while let Some(artifact) = replay.next().await {
+            let (_, _, _, artifact) = artifact.map_err(StartError::Votes)?;
+            empty = false;
+            own.note(&artifact);
+            known.artifact(&artifact);
+        }
+        // An epoch is entered from the one before it, and with at least one vote.
+        if empty && epoch > seats.epoch {
+            return Ok(own);
+        }
+        epoch += 1;
     }
-    Ok(own)
 }
 
-/// Whether `vote` is of this epoch and carries the valid signature of the member of `rank`.
+/// Whether `vote` carries the valid signature of `key`, whatever its rank in its epoch.
 pub(crate) fn is_signed(
     rng: &mut impl rand_core::CryptoRng,
-    scheme: &Scheme,
-    (epoch, rank): (u64, usize),
+    (namespace, key): (&[u8], &PublicKey),
     vote: &Vote,
 ) -> bool {
-    vote.epoch().get() == epoch
-        && usize::from(signer(vote)) == rank
-        && match vote {
-            Vote::Notarize(vote) => vote.verify(rng, scheme, &Sequential),
-            Vote::Nullify(vote) => vote.verify::<_, Digest>(rng, scheme, &Sequential),
-            Vote::Finalize(vote) => vote.verify(rng, scheme, &Sequential),
+    // Signatures do not cover the rank: in a committee of one it is 0.
+    let alone = Scheme::verifier(namespace, Set::from_iter_dedup([key.clone()]));
+    let ranked = |attestation: &Attestation<Scheme>| Attestation {
+        signer: Participant::new(0),
+        signature: attestation.signature.clone(),
+    };
+    match vote.clone() {
+        Vote::Notarize(mut vote) => {
+            vote.attestation = ranked(&vote.attestation);
+            vote.verify(rng, &alone, &Sequential)
         }
+        Vote::Nullify(mut vote) => {
+            vote.attestation = ranked(&vote.attestation);
+            vote.verify::<_, Digest>(rng, &alone, &Sequential)
+        }
+        Vote::Finalize(mut vote) => {
+            vote.attestation = ranked(&vote.attestation);
+            vote.verify(rng, &alone, &Sequential)
+        }
+    }
 }

@@ -11,9 +11,7 @@ use commonware_consensus::{
     },
     types::{Epoch, FixedEpocher, ViewDelta},
 };
-use commonware_cryptography::{
-    Digested, Digestible as _, Signer as _, certificate::ConstantProvider,
-};
+use commonware_cryptography::{Digested, Digestible as _, Signer as _};
 use commonware_p2p::{Blocker, Provider};
 use commonware_parallel::Sequential;
 use commonware_runtime::buffer::paged::CacheRef;
@@ -23,6 +21,7 @@ use crate::{
     Config, EngineBlock,
     config::nz,
     engine::{Digest, Elector, PublicKey, Scheme},
+    schemes::{Schemes, Seats},
     start::{following_partition, vote_partition},
 };
 
@@ -71,26 +70,20 @@ where
     }
 }
 
-pub(crate) type MarshalSettings = marshal::Config<
-    ConstantProvider<Scheme, Epoch>,
-    FixedEpocher,
-    Sequential,
-    EngineBlock,
-    Digested<EngineBlock>,
->;
+pub(crate) type MarshalSettings =
+    marshal::Config<Schemes, FixedEpocher, Sequential, EngineBlock, Digested<EngineBlock>>;
 
 pub(crate) fn marshal_settings(
     config: &Config,
-    scheme: &Scheme,
-    epocher: &FixedEpocher,
+    schemes: &Schemes,
     genesis: EngineBlock,
     cache: &CacheRef,
 ) -> MarshalSettings {
     let sizes = config.sizes;
     let digest = genesis.digest();
     marshal::Config {
-        provider: ConstantProvider::new(scheme.clone()),
-        epocher: epocher.clone(),
+        provider: schemes.clone(),
+        epocher: schemes.epocher().clone(),
         start: marshal::Start::Genesis(Digested::precomputed(genesis, digest)),
         partition_prefix: format!("{}-marshal", config.partition_prefix),
         mailbox_size: nz(sizes.mailbox),
@@ -107,10 +100,10 @@ pub(crate) fn marshal_settings(
     }
 }
 
+/// Settings of one epoch's voting; `votes` says whether this member takes part in it.
 pub(crate) fn voting_settings<B, A, F>(
     config: &Config,
-    scheme: Scheme,
-    genesis: Digest,
+    (seats, votes): (&Seats, bool),
     cache: CacheRef,
     blocker: B,
     automaton: A,
@@ -125,12 +118,12 @@ where
     F: commonware_consensus::Reporter<Activity = crate::engine::Activity>,
 {
     let sizes = config.sizes;
-    let epoch = config.committee.epoch;
+    let epoch = seats.epoch;
     let leader_timeout = Duration::from_millis(config.params.leader_timeout_ms.into());
     let certification_timeout =
         Duration::from_millis(config.params.certification_timeout_ms.into());
     simplex::config::Config {
-        scheme,
+        scheme: config.scheme(&seats.participants, votes),
         elector: Elector::default(),
         blocker,
         automaton: automaton.clone(),
@@ -138,14 +131,14 @@ where
         reporter,
         track_historical_votes: false,
         strategy: Sequential,
-        partition: if config.verifier_only {
-            following_partition(&config.partition_prefix, epoch)
-        } else {
+        partition: if votes {
             vote_partition(&config.partition_prefix, epoch)
+        } else {
+            following_partition(&config.partition_prefix, epoch)
         },
         mailbox_size: nz(sizes.mailbox),
         epoch: Epoch::new(epoch),
-        floor: Floor::Genesis(genesis),
+        floor: Floor::Genesis(seats.begins_on),
         replay_buffer: nz(sizes.replay_buffer),
         write_buffer: nz(VOTE_BUFFER),
         page_cache: cache,

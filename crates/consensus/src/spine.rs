@@ -18,6 +18,7 @@ use crate::{
     Application, Certified, EngineBlock,
     certified::Runs,
     engine::{Digest, Finalization},
+    schemes::Schemes,
 };
 
 /// Committed digests remembered, so that a late question about a height just passed needs no disk.
@@ -31,6 +32,7 @@ pub(crate) struct Spine {
     height: watch::Sender<Height>,
     /// Since when this member hears from the others.
     live: Live,
+    schemes: Schemes,
 }
 
 /// Tells what others say now from what this member's own disk holds.
@@ -91,7 +93,7 @@ pub(crate) enum Standing {
 }
 
 impl Spine {
-    pub(crate) fn new(app: Arc<dyn Application>, genesis: &EngineBlock) -> Self {
+    pub(crate) fn new(app: Arc<dyn Application>, genesis: &EngineBlock, schemes: Schemes) -> Self {
         let digest = genesis.digest();
         let tip = Tip {
             height: 0,
@@ -101,7 +103,13 @@ impl Spine {
             certified: Runs::default(),
             certificates: BTreeMap::new(),
         };
-        Self { app, tip: Mutex::new(tip), height: watch::Sender::new(0), live: Live::default() }
+        Self {
+            app,
+            tip: Mutex::new(tip),
+            height: watch::Sender::new(0),
+            live: Live::default(),
+            schemes,
+        }
     }
 
     pub(crate) fn live(&self) -> &Live {
@@ -218,6 +226,12 @@ impl Spine {
             finalization,
             live: self.live.holds(place.epoch, place.view),
         });
+        if self.schemes.is_last(height)
+            && let Err(error) = self.schemes.open(&self.app.successor(), digest)
+        {
+            // Every member voted for a header that names this committee, so this one's state is broken.
+            tracing::error!(height, %error, "the next committee is none");
+        }
         tip.height = height;
         tip.digest = digest;
         tip.recent.insert(height, digest);

@@ -1,36 +1,34 @@
 //! Puts the engine's parts together, once for every runtime and network.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use commonware_broadcast::buffered;
-use commonware_consensus::{
-    marshal::{core::Actor, resolver::p2p as backfill, standard::Deferred},
-    simplex,
-    types::FixedEpocher,
-};
+use commonware_consensus::marshal::{core::Actor, resolver::p2p as backfill};
 use commonware_cryptography::{Digestible as _, Signer as _};
 use commonware_storage::{archive, journal};
-use commonware_utils::{
-    channel::{mpsc, oneshot},
-    ordered::Set,
-    vec::NonEmptyVec,
-};
-use futures::future::{BoxFuture, Either, FutureExt as _, pending, ready, select, select_all};
+use commonware_utils::channel::mpsc;
+use futures::future::{BoxFuture, Either, FutureExt as _, select, select_all};
 
 use crate::{
     Application, Channels, Config, ConfigError, EngineBlock, Gossip, Handle, Links, VotesError,
     archive::Stored,
     bridge::Bridge,
-    committer::{self, Report},
-    engine::{Mailbox, PublicKey, Runtime, Scheme, now_ms},
+    committer,
+    early::Shared,
+    engine::{Mailbox, Runtime},
+    epochs::{Automaton, Epochs, Right},
     gossip,
     past::{
         self, Known, OwnVotes,
         ask::{self, Asker, Search},
     },
-    settings::{backfill_settings, broadcast_settings, marshal_settings, voting_settings},
+    schemes::Schemes,
+    settings::{backfill_settings, broadcast_settings, marshal_settings},
     spine::Spine,
-    watch::{Observer, Watch},
+    watch::Watches,
 };
 
 /// Why a member's consensus did not start.
@@ -87,8 +85,9 @@ pub fn following_partition(prefix: &str, epoch: u64) -> String {
     format!("{prefix}-following-{epoch}")
 }
 
-/// Replays what is stored into the application, and starts voting once enough other members have said that they
-/// have seen no vote of this one which its log does not hold (unless `config.verifier_only`).
+/// Replays what is stored into the application, and starts voting, epoch after epoch: once enough other members have said
+/// that they have seen no vote of this one which its log does not hold, or, for a `config.verifier_only`, from the epoch on
+/// that follows theirs.
 ///
 /// All tasks are children of `context`: aborting the task that owns it stops the member as a crash would.
 ///
@@ -105,25 +104,17 @@ where
     E: Runtime,
     N: Links,
 {
-    let participants = config.check()?;
-    let scheme = config.scheme(participants.clone())?;
     let genesis = EngineBlock::new(application.genesis());
-    let genesis_digest = genesis.digest();
-    let spine = Arc::new(Spine::new(application.clone(), &genesis));
-
-    let known = Arc::new(Known::new(config.committee.epoch, participants.len()));
-    stored.replay(&context, &spine, &known).await?;
+    let Begun { schemes, spine, known, own } =
+        begin(&context, &config, &stored, (&genesis, &application)).await?;
+    let seats = schemes.newest();
     let Stored { cache, certificates, blocks } = stored;
-    let own = past::read(&context, &config, &cache, &known).await?;
-    spine.live().begin((config.committee.epoch, own.newest().max(known.newest())));
-    let (asker, search, may_vote) =
-        looking(&mut context, &config, (&participants, &scheme), &known, own)?;
+
+    let (right, asker, searches) = rights(&mut context, &config, &known, (own, seats.epoch))?;
     let asking = context.child("past").spawn({
         let ends = network.past;
-        move |context| ask::run::<_, N>(context, ends, asker, search)
+        move |context| ask::run::<_, N>(context, ends, asker, searches)
     });
-
-    let epocher = FixedEpocher::new(config.epoch_blocks());
     let (broadcast, buffer) = buffered::Engine::new(
         context.child("broadcast"),
         broadcast_settings(&config, network.peers.clone()),
@@ -134,40 +125,47 @@ where
         backfill_settings(&config, network.peers, network.blocker.clone()),
         network.backfill,
     );
-    let (actor, marshal, _) = Actor::init(
-        context.child("marshal"),
-        certificates,
-        blocks,
-        marshal_settings(&config, &scheme, &epocher, genesis, &cache),
-    )
-    .await;
+    let settings = marshal_settings(&config, &schemes, genesis, &cache);
+    let (actor, marshal, _) =
+        Actor::init(context.child("marshal"), certificates, blocks, settings).await;
 
     let (reports, queue) = mpsc::unbounded_channel();
     let committing = context.child("committer").spawn({
-        let (spine, marshal) = (spine.clone(), marshal.clone());
-        move |_| committer::run(spine, marshal, queue)
+        let (spine, marshal, track) = (spine.clone(), marshal.clone(), network.track);
+        move |_| committer::run(spine, marshal, queue, track)
     });
     let marshalling = actor.start(committer::Deliveries(reports.clone()), buffer, resolver);
 
     let (sender, receiver) = network.gossip;
-    let gossip = Gossip::new(sender);
-    let attach = (&config, &participants, &spine, &marshal);
-    let (watch, observer) = attached(&context, attach, epocher, (reports, known));
-    let automaton = observer.inner.clone();
-    let blocker = network.blocker;
-    let settings =
-        voting_settings(&config, scheme, genesis_digest, cache, blocker, automaton, observer);
-    let (votes, ends) = (network.votes, (network.certificates, network.resolver));
-    let voting = context.child("simplex").spawn(move |context| async move {
-        may_vote.await?;
-        let engine = simplex::Engine::new(context, settings);
-        // How it ended says nothing more: it never should.
-        let _how = engine.start(votes, ends.0, ends.1).await;
-        Ok(())
-    });
-
+    let watch = Arc::new(Watches::new(&seats));
+    let handle = Handle {
+        marshal: marshal.clone(),
+        spine: spine.clone(),
+        watch: watch.clone(),
+        gossip: Gossip::new(sender),
+    };
+    let automaton = automaton(&context, &config, (&spine, &marshal, &schemes));
+    let epochs = Epochs::<E, N> {
+        config,
+        schemes,
+        spine,
+        marshal,
+        watches: watch,
+        known,
+        automaton,
+        blocker: network.blocker,
+        cache,
+        reports,
+        right,
+    };
+    let shared = Shared::start(
+        &context.child("epoch"),
+        network.votes,
+        network.certificates,
+        network.resolver,
+    );
+    let voting = context.child("epochs").spawn(move |context| epochs.run(context, shared));
     let receiving = context.child("gossip").spawn(move |_| gossip::receive(receiver, application));
-    let handle = Handle { marshal, spine, watch, gossip };
     let ended = first_to_end([
         ("broadcast", broadcast),
         ("committer", committing),
@@ -178,54 +176,73 @@ where
     Ok(Started { handle, ended: either_to_end(ended, voting) })
 }
 
-type MayVote = BoxFuture<'static, Result<(), VotesError>>;
+/// What a member's own files come to.
+struct Begun {
+    schemes: Schemes,
+    spine: Arc<Spine>,
+    known: Arc<Known>,
+    own: OwnVotes,
+}
 
-/// What asks the others, what it looks for, and what resolves when this member may vote.
-fn looking<E: Runtime>(
+/// Replays the archive, and reads the votes of the epoch it ends in.
+async fn begin<E: Runtime>(
+    context: &E,
+    config: &Config,
+    stored: &Stored<E>,
+    (genesis, application): (&EngineBlock, &Arc<dyn Application>),
+) -> Result<Begun, StartError> {
+    let schemes = Schemes::new(config, genesis.digest())?;
+    let spine = Arc::new(Spine::new(application.clone(), genesis, schemes.clone()));
+    stored.replay(context, &spine).await?;
+    let seats = schemes.newest();
+    let known = Arc::new(Known::new(&seats));
+    stored.signers(&schemes, &known).await?;
+    let own = past::read(context, config, &stored.cache, (&seats, &known)).await?;
+    spine.live().begin((seats.epoch, 0).max(own.newest()).max(known.newest()));
+    Ok(Begun { schemes, spine, known, own })
+}
+
+type Asking = (Right, Asker, mpsc::UnboundedReceiver<Search>);
+
+/// What this member may vote in, and who asks the others about it.
+fn rights<E: Runtime>(
     context: &mut E,
     config: &Config,
-    (participants, scheme): (&Set<PublicKey>, &Scheme),
     known: &Arc<Known>,
-    own: OwnVotes,
-) -> Result<(Asker, Option<Search>, MayVote), StartError> {
+    (own, epoch): (OwnVotes, u64),
+) -> Result<Asking, StartError> {
+    let me = config.signer.0.public_key();
+    let votes = Arc::new(AtomicBool::new(!config.verifier_only));
     let asker = Asker {
-        scheme: scheme.clone(),
-        participants: participants.clone(),
-        rank: participants.position(&config.signer.0.public_key()),
-        epoch: config.committee.epoch,
-        votes: !config.verifier_only,
+        namespace: config.namespace(),
+        me: me.clone(),
+        votes: votes.clone(),
         known: known.clone(),
     };
-    let rank = match asker.rank {
-        Some(rank) if asker.votes => rank,
-        _ => return Ok((asker, None, ready(Ok(())).boxed())),
+    if !config.verifier_only {
+        asker.judge(context, (&own, epoch), &known.of(&me)).map_err(StartError::Forgotten)?;
+    }
+    let (searches, queue) = mpsc::unbounded_channel();
+    let right = Right {
+        me,
+        searches,
+        own: (!config.verifier_only).then(|| Arc::new(own)),
+        votes,
+        doubt: config.doubt.clone(),
+        answers: Arc::default(),
     };
-    asker.judge(context, &own, &known.of(rank)).map_err(StartError::Forgotten)?;
-    let need = config.committee.quorum() - 1;
-    let (found, finding) = oneshot::channel();
-    let may_vote = async move {
-        match finding.await {
-            Ok(verdict) => verdict,
-            // Whoever asks has ended, and the member with it.
-            Err(_) => pending().await,
-        }
-    };
-    Ok((asker, Some(Search { own, need, found }), may_vote.boxed()))
+    Ok((right, asker, queue))
 }
 
 fn either_to_end(
     parts: BoxFuture<'static, &'static str>,
-    voting: commonware_runtime::Handle<Result<(), VotesError>>,
+    voting: commonware_runtime::Handle<Ended>,
 ) -> BoxFuture<'static, Ended> {
     let voting = async move {
-        match voting.await {
-            Ok(Err(error)) => Ended::Votes(error),
-            Ok(Ok(())) => Ended::Part("simplex"),
-            Err(error) => {
-                tracing::error!(task = "simplex", %error, "a part of the engine failed");
-                Ended::Part("simplex")
-            }
-        }
+        voting.await.unwrap_or_else(|error| {
+            tracing::error!(task = "epochs", %error, "a part of the engine failed");
+            Ended::Part("epochs")
+        })
     };
     async move {
         match select(parts, Box::pin(voting)).await {
@@ -236,36 +253,21 @@ fn either_to_end(
     .boxed()
 }
 
-type Attached<'a> = (&'a Config, &'a Set<PublicKey>, &'a Arc<Spine>, &'a Mailbox);
-type Automaton<E> = Deferred<E, Scheme, Bridge, EngineBlock, FixedEpocher>;
-
-/// What the engine asks (behind the observer) and what watches it being asked.
-fn attached<E: Runtime>(
+/// What the engine asks, behind what watches it being asked.
+fn automaton<E: Runtime>(
     context: &E,
-    (config, participants, spine, marshal): Attached<'_>,
-    epocher: FixedEpocher,
-    (reports, known): (mpsc::UnboundedSender<Report>, Arc<Known>),
-) -> (Arc<Watch>, Observer<Automaton<E>>) {
-    let me = config.signer.0.public_key();
-    let others: Vec<_> = participants.iter().filter(|key| **key != me).cloned().collect();
+    config: &Config,
+    (spine, marshal, schemes): (&Arc<Spine>, &Mailbox, &Schemes),
+) -> Automaton<E> {
     let bridge = Bridge {
         spine: spine.clone(),
         marshal: marshal.clone(),
         heartbeat: Duration::from_millis(config.params.heartbeat_ms.into()),
-        others: NonEmptyVec::try_from(others).ok(),
+        schemes: schemes.clone(),
+        me: config.signer.0.public_key(),
     };
-    let automaton = Deferred::new(context.child("automaton"), bridge, marshal.clone(), epocher);
-    let watch = Arc::new(Watch::new(config.committee.epoch, participants));
-    let clock = context.child("observer");
-    let observer = Observer {
-        now_ms: Arc::new(move || now_ms(&clock)),
-        watch: watch.clone(),
-        known,
-        spine: spine.clone(),
-        reports,
-        inner: automaton,
-    };
-    (watch, observer)
+    let epocher = schemes.epocher().clone();
+    Automaton::new(context.child("automaton"), bridge, marshal.clone(), epocher)
 }
 
 fn first_to_end<const N: usize>(

@@ -5,7 +5,7 @@ use std::{marker::PhantomData, num::NonZeroUsize, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use commonware_actor::{Feedback, Unreliable};
-use commonware_codec::{Copying, DecodeExt as _};
+use commonware_codec::{Copying, DecodeExt as _, ReadExt as _, varint::UInt};
 use commonware_consensus::{Epochable as _, Viewable as _};
 use commonware_p2p::{CheckedSender, LimitedSender, Message, Receiver, Recipients, simulated};
 use commonware_runtime::{Clock, IoBufs};
@@ -124,7 +124,7 @@ impl<'a, S: LimitedSender<PublicKey = PublicKey> + 'a> CheckedSender for TapChec
             What::Nothing => {}
             What::Hear(ear) => {
                 let bytes = message.clone().coalesce();
-                if let Ok(vote) = Vote::decode(Copying(bytes.as_ref())) {
+                if let Some(vote) = vote(bytes.as_ref()) {
                     ear(signed(&vote));
                 }
             }
@@ -137,6 +137,13 @@ impl<'a, S: LimitedSender<PublicKey = PublicKey> + 'a> CheckedSender for TapChec
         }
         self.inner.send(message, priority)
     }
+}
+
+/// The vote in a message, behind the number of the epoch's own channel.
+fn vote(bytes: &[u8]) -> Option<Vote> {
+    let mut bytes = Copying(bytes);
+    let _epoch: u64 = UInt::read(&mut bytes).ok()?.into();
+    Vote::decode(bytes).ok()
 }
 
 fn signed(vote: &Vote) -> SignedVote {
@@ -200,6 +207,7 @@ impl<E: Clock> Channels<Simulated<E>> {
             past,
             blocker: self.blocker,
             peers: self.peers,
+            track: self.track,
         }
     }
 }

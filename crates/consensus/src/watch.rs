@@ -11,17 +11,45 @@ use commonware_consensus::{
     simplex::elector::{Config as _, Elector as _},
     types::{Epoch, Participant, Round, View},
 };
-use commonware_utils::{channel::mpsc, ordered::Set};
+use commonware_utils::{channel::mpsc, sync::Mutex};
 
 use crate::{
     committer::Report,
     config::raw,
-    engine::{Activity, BuiltElector, Elector, PublicKey},
+    engine::{Activity, BuiltElector, Elector},
     past::Known,
+    schemes::Seats,
     spine::Spine,
 };
 
-/// Counters the engine's reports keep up to date. Hints, not proofs: votes are counted before their signatures are checked.
+/// The [`Watch`] of the newest epoch.
+pub(crate) struct Watches(Mutex<Arc<Watch>>);
+
+impl Watches {
+    pub(crate) fn new(seats: &Seats) -> Self {
+        Self(Mutex::new(Arc::new(Watch::new(seats))))
+    }
+
+    /// Begins a new epoch's. Who was seen when is kept.
+    pub(crate) fn enter(&self, seats: &Seats) -> Arc<Watch> {
+        let mut now = self.0.lock();
+        let next = Watch::new(seats);
+        for (seen, key) in next.members.iter().zip(&next.keys) {
+            if let Some(rank) = now.keys.iter().position(|known| known == key) {
+                seen.take_over(&now.members[rank]);
+            }
+        }
+        *now = Arc::new(next);
+        now.clone()
+    }
+
+    pub(crate) fn now(&self) -> Arc<Watch> {
+        self.0.lock().clone()
+    }
+}
+
+/// Counters the engine's reports of one epoch keep up to date. Hints, not proofs: votes are counted before their signatures are
+/// checked.
 pub(crate) struct Watch {
     pub(crate) epoch: u64,
     members: Vec<Seen>,
@@ -36,6 +64,18 @@ struct Seen {
     last_ms: AtomicU64,
     proposed: AtomicU64,
     missed: AtomicU64,
+}
+
+impl Seen {
+    fn take_over(&self, former: &Self) {
+        for (now, then) in [
+            (&self.last_ms, &former.last_ms),
+            (&self.proposed, &former.proposed),
+            (&self.missed, &former.missed),
+        ] {
+            now.store(then.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
 }
 
 /// One member as this one sees it.
@@ -67,9 +107,10 @@ pub struct Status {
 }
 
 impl Watch {
-    pub(crate) fn new(epoch: u64, participants: &Set<PublicKey>) -> Self {
+    fn new(seats: &Seats) -> Self {
+        let participants = &seats.participants;
         Self {
-            epoch,
+            epoch: seats.epoch,
             members: participants.iter().map(|_| Seen::default()).collect(),
             keys: participants.iter().map(raw).collect(),
             elector: Elector::default().build(participants),
@@ -86,8 +127,10 @@ impl Watch {
         self.elector.elect(Round::new(Epoch::new(self.epoch), View::new(view)), ()).into()
     }
 
-    pub(crate) fn leaders(&self, count: usize) -> Vec<[u8; 32]> {
+    /// The leaders of so many views from now on that one of them is honest.
+    pub(crate) fn leaders(&self) -> Vec<[u8; 32]> {
         let view = self.view();
+        let count = self.keys.len().saturating_sub(1) / 3 + 1;
         (view..).take(count).map(|v| self.keys[self.leader(v)]).collect()
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hanse_proof::{ProofError, decode_finalization};
-use hanse_types::{Committee, Digest, Header, Height, Seats};
+use hanse_types::{Committee, Digest, Header, Height, Seats, StateKey};
 
 use crate::{Ledger, query::Committed};
 
@@ -116,6 +116,13 @@ impl Ledger {
     /// Who holds a seat, waits for one, or left, in the newest committed state.
     pub fn seats(&self) -> Seats {
         self.snapshot.read().world.seats()
+    }
+
+    /// The seats and the block that changed them last, if that is a later one than `known`.
+    pub fn seats_since(&self, known: Option<Height>) -> Option<(Height, Seats)> {
+        let snapshot = self.snapshot.read().clone();
+        let changed = snapshot.world.get(&StateKey::Seats.encode())?.height;
+        (Some(changed) > known).then(|| (changed, snapshot.world.seats()))
     }
 
     /// Takes the engine's certificate of the last block of `epoch` when [`Ledger::commit`] came without one (the block was

@@ -8,9 +8,9 @@ use futures::{
     channel::oneshot,
     future::{BoxFuture, FutureExt as _, pending},
 };
-use hanse_consensus::{Application, Certified, Pace, Verdict};
+use hanse_consensus::{Application, Certified, Contact, Pace, Verdict};
 use hanse_ledger::{Admission, Ledger};
-use hanse_types::{Block, Digest, Height, Place, TimeMs};
+use hanse_types::{Block, Committee, Digest, Height, Place, TimeMs};
 
 use crate::PROTOCOL;
 
@@ -18,6 +18,8 @@ pub(crate) struct Adapter {
     ledger: Arc<Ledger>,
     /// Told the protocol version of a certified block that this build cannot execute, and nothing before that.
     newer: Mutex<Option<oneshot::Sender<u16>>>,
+    /// The block whose contacts were given out last.
+    contacts_of: Mutex<Option<Height>>,
 }
 
 impl Adapter {
@@ -30,7 +32,10 @@ impl Adapter {
                 Err(_) => pending().await,
             }
         };
-        (Self { ledger, newer: Mutex::new(Some(tell)) }, newer.boxed())
+        (
+            Self { ledger, newer: Mutex::new(Some(tell)), contacts_of: Mutex::new(None) },
+            newer.boxed(),
+        )
     }
 }
 
@@ -83,6 +88,28 @@ impl Application for Adapter {
         if live {
             self.ledger.set_live();
         }
+    }
+
+    fn successor(&self) -> Committee {
+        self.ledger.next_committee()
+    }
+
+    fn contacts(&self) -> Option<Vec<Contact>> {
+        let (at, seats) = self.ledger.seats_since(*self.contacts_of.lock())?;
+        *self.contacts_of.lock() = Some(at);
+        let contact = |key: [u8; 32], organisation: String, address: String| Contact {
+            key,
+            organisation,
+            address,
+        };
+        let members = seats.members.into_iter();
+        let applicants = seats.applicants.into_iter();
+        let leaving = seats.leaving.into_iter();
+        let all = members
+            .map(|seat| contact(seat.consensus, seat.organisation, seat.address))
+            .chain(applicants.map(|a| contact(a.consensus, a.organisation, a.address)))
+            .chain(leaving.map(|l| contact(l.consensus, l.organisation, l.address)));
+        Some(all.collect())
     }
 
     fn gossip(&self, _from: [u8; 32], bytes: Bytes) {

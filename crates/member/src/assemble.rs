@@ -9,8 +9,8 @@ use commonware_runtime::{Spawner, Supervisor as _};
 use commonware_storage::Context;
 use futures::future::{BoxFuture, FutureExt as _};
 use hanse_consensus::{
-    Application, Channels, Ended, Gossip, Handle, Links, Recipients, Schedule, StartError, Started,
-    Stored, VotesError, start,
+    Application, Channels, Doubt, Ended, Gossip, Handle, Links, Recipients, Schedule, StartError,
+    Started, Stored, VotesError, start,
 };
 use hanse_ledger::{Audience, Config, Ledger, limits::GATHER_US};
 use hanse_state::{Settings, StateTree};
@@ -93,32 +93,32 @@ where
     if protocol != PROTOCOL {
         return Err(MemberError::Protocol(protocol));
     }
-    let engine_config = config.engine();
-    let epoch = engine_config.committee.epoch;
     let (log, report) =
         OneLog::open(context.child("log"), log_config).await.map_err(MemberError::Log)?;
     let failed = log.failed();
+    let engine_config = config.engine(doubting(log.child("doubt")));
+    let stored = Stored::open(log.child("stored"), &engine_config).await;
+    let stored = stored.map_err(MemberError::Start)?;
+    let epoch = config.genesis.params.epoch_of(stored.height() + 1);
     if !config.verifier_only {
         let checked = birth::check(&log, &report, config.first_start, epoch).await;
         checked.map_err(unborn)?;
     }
     let (ledger, way_out) = desk(config.genesis, config.gateway);
-    let stored = Stored::open(log.child("stored"), &engine_config).await;
-    let stored = stored.map_err(MemberError::Start)?;
     let map = open_map(&context, stored.height(), &ledger).await?;
     let (adapter, newer) = Adapter::new(ledger.clone());
     let app = around(Arc::new(adapter));
     let started = start(log.child("engine"), engine_config, stored, channels, app).await;
     let Started { handle, ended } = match started {
         Ok(started) => started,
-        Err(StartError::Forgotten(error)) => return Err(doubted(&log, epoch, error).await),
+        Err(StartError::Forgotten(error)) => return Err(doubted(&log, error).await),
         Err(error) => return Err(MemberError::Start(error)),
     };
-    let doubting = log.child("doubt");
+    let doubting = log.child("ended");
     let ended = async move {
         match ended.await {
             Ended::Part(part) => MemberError::Ended(part.to_owned()),
-            Ended::Votes(error) => doubted(&doubting, epoch, error).await,
+            Ended::Votes(error) => doubted(&doubting, error).await,
         }
     };
     // Set once, here; before this nothing is submitted, for the ledger is not ready.
@@ -149,9 +149,7 @@ fn desk(
     gateway: Option<hanse_crypto::SigningKey>,
 ) -> (Arc<Ledger>, WayOut) {
     let way_out = WayOut::default();
-    let committee = genesis.committee();
-    let leaders = committee.members.len() - committee.quorum() + 1;
-    let gossip = outgoing(way_out.clone(), leaders);
+    let gossip = outgoing(way_out.clone());
     (Ledger::new(Config { genesis, gateway, gossip }), way_out)
 }
 
@@ -212,12 +210,24 @@ fn unborn(error: BirthError) -> MemberError {
     }
 }
 
+/// Writes down that votes of an epoch may be missing, before this member votes in a later one.
+fn doubting<L: commonware_runtime::Storage>(log: L) -> Doubt {
+    let log = Arc::new(log);
+    Arc::new(move |epoch| {
+        let log = log.clone();
+        async move {
+            let written = birth::doubt(&*log, epoch).await;
+            written
+                .inspect_err(|error| tracing::error!(%error, "the log cannot be written"))
+                .is_ok()
+        }
+        .boxed()
+    })
+}
+
 /// Writes down that votes are missing before anybody is told.
-async fn doubted<L: commonware_runtime::Storage>(
-    log: &L,
-    epoch: u64,
-    error: VotesError,
-) -> MemberError {
+async fn doubted<L: commonware_runtime::Storage>(log: &L, error: VotesError) -> MemberError {
+    let Some(epoch) = error.epoch() else { return MemberError::Votes(error) };
     match birth::doubt(log, epoch).await {
         Ok(()) => MemberError::Votes(error),
         Err(failed) => MemberError::Storage(failed.to_string()),
@@ -226,15 +236,15 @@ async fn doubted<L: commonware_runtime::Storage>(
 
 type Outgoing = Box<dyn Fn(Audience, Vec<u8>) + Send + Sync>;
 
-/// Sends through the engine, once there is one. `leaders` is how many are enough that one of them is honest.
+/// Sends through the engine, once there is one.
 ///
 /// The desk keeps this: a whole [`Handle`] would keep the desk in turn.
-fn outgoing(engine: WayOut, leaders: usize) -> Outgoing {
+fn outgoing(engine: WayOut) -> Outgoing {
     Box::new(move |audience, bytes| {
         if let Some((gossip, schedule)) = engine.get() {
             let to = match audience {
                 Audience::All => Recipients::All,
-                Audience::Leaders => Recipients::Some(schedule.leaders(leaders)),
+                Audience::Leaders => Recipients::Some(schedule.leaders()),
             };
             // Nobody reachable now: this member keeps the command in its own pool and proposes it itself.
             let _sent = gossip.send(to, bytes.into());

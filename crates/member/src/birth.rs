@@ -4,7 +4,7 @@
 //! new member vouches for it once ([`crate::MemberConfig::first_start`]), and the log remembers that from then on.
 
 use commonware_runtime::{Blob as _, ReadOptions, Storage, WriteOptions};
-use hanse_consensus::{VotesError, vote_partition};
+use hanse_consensus::VotesError;
 use hanse_store::Report;
 
 use crate::config::PREFIX;
@@ -50,8 +50,7 @@ pub(crate) async fn check<L: Storage>(
     let (blob, length) = log.open(&partition(), NAME).await?;
     if length == 0 {
         // Logs with votes are older than this record: their member went on from the beginning with them.
-        let voted = report.votes.contains_key(&vote_partition(PREFIX, epoch));
-        if !first_start && !voted {
+        if !first_start && report.votes.is_empty() {
             return Err(BirthError::Votes(VotesError::Missing));
         }
         return Ok(blob.write_at(0, record(WHOLE, epoch), WriteOptions::SYNC).await?);

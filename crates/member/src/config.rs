@@ -1,6 +1,8 @@
 //! What one member is made with.
 
-use hanse_consensus::{Bound, Config, ConsensusKey, Sizes, memory_bound};
+use std::sync::Arc;
+
+use hanse_consensus::{Bound, Config, ConsensusKey, Doubt, Sizes, memory_bound};
 use hanse_crypto::SigningKey;
 use hanse_store::VoteJournal;
 use hanse_types::Genesis;
@@ -18,14 +20,14 @@ pub struct MemberConfig {
     pub consensus: ConsensusKey,
     /// Its gateway's key; without one it serves no session clients.
     pub gateway: Option<SigningKey>,
-    /// Follow and serve, never vote.
+    /// Follow and serve, and vote only from the epoch on that follows the one the others are in (DESIGN D8).
     pub verifier_only: bool,
     /// Whoever starts it vouches that this key has never voted on this chain: only then may a log without votes vote.
     pub first_start: bool,
 }
 
 impl MemberConfig {
-    pub(crate) fn engine(&self) -> Config {
+    pub(crate) fn engine(&self, doubt: Doubt) -> Config {
         Config {
             chain_id: self.genesis.chain_id(),
             committee: self.genesis.committee(),
@@ -33,13 +35,14 @@ impl MemberConfig {
             params: self.genesis.params.clone(),
             partition_prefix: PREFIX.to_owned(),
             verifier_only: self.verifier_only,
+            doubt,
             sizes: Sizes::default(),
         }
     }
 
     /// The memory that queues, caches and buffers of consensus and network may take.
     pub fn memory_bound(&self) -> Bound {
-        memory_bound(&self.engine())
+        memory_bound(&self.engine(Arc::new(|_| Box::pin(std::future::ready(false)))))
     }
 
     /// How every member's log is laid out: votes are flushed; certificates, blocks and indexes ride along

@@ -17,8 +17,9 @@ use crate::{
 
 pub use crate::assemble::Around;
 pub use hanse_consensus::{
-    Application, Certified, Channels, Ear, NetworkError, Pace, Says, SignedVote, Simulated,
-    SimulatedOracle, Tapped, Unsent, Verdict, simulated_channels, simulated_key, simulated_network,
+    Application, Certified, Channels, Contact, Ear, NetworkError, Pace, Says, SignedVote,
+    Simulated, SimulatedOracle, Tapped, Unsent, Verdict, simulated_channels, simulated_key,
+    simulated_network,
 };
 
 /// What differs from a real member.

@@ -30,7 +30,7 @@ Exit: 0 stopped; 70 storage failed; 71 votes lost or rolled back; 72 next protoc
         /// Configuration file; `hanse node config` prints a documented one.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
-        /// Follow and serve, but never vote: for a member whose votes are lost or rolled back.
+        /// Follow and serve, and vote only from the next epoch on: for a member whose votes are lost or rolled back.
         #[arg(long)]
         verifier_only: bool,
         /// Stop when stdin closes: `hanse up` ends its members so even if it is killed.

@@ -28,6 +28,9 @@ pub(super) struct Cluster {
     pub(super) keys: Vec<ConsensusKey>,
     pub(super) committee: Committee,
     pub(super) members: Vec<Option<Member>>,
+    pub(super) epoch_blocks: u64,
+    /// Which of the keys vote in an epoch.
+    pub(super) seated: fn(u64, usize) -> bool,
     starts: u64,
 }
 
@@ -61,12 +64,18 @@ pub(crate) fn keys(n: u8) -> Vec<ConsensusKey> {
 }
 
 pub(super) fn committee(keys: &[ConsensusKey]) -> Committee {
+    seats(keys, 0, |_, _| true)
+}
+
+/// The committee of `epoch`.
+fn seats(keys: &[ConsensusKey], epoch: u64, seated: fn(u64, usize) -> bool) -> Committee {
     let members = keys
         .iter()
         .enumerate()
+        .filter(|(i, _)| seated(epoch, *i))
         .map(|(i, key)| CommitteeMember { consensus: key.public(), organisation: format!("o{i}") })
         .collect();
-    Committee { epoch: 0, members }
+    Committee { epoch, members }
 }
 
 /// Runs `scenario` with four members, none of them started, all links up.
@@ -76,24 +85,61 @@ where
 {
     let config = deterministic::Config::default().with_seed(seed).with_timeout(Some(LIMIT));
     deterministic::Runner::new(config).start(|context| async move {
-        let keys = keys(4);
-        let public: Vec<_> = keys.iter().map(ConsensusKey::public).collect();
-        let oracle = simulated_network(context.child("network"), &public).await;
-        let committee = committee(&keys);
-        let cluster = Cluster {
-            context,
-            oracle,
-            members: (0..4).map(|_| None).collect(),
-            keys,
-            committee,
-            starts: 0,
-        };
-        cluster.link(|_, _| true).await;
+        let cluster = Cluster::new(context, 4, 1_000_000, |_, _| true).await;
+        scenario(cluster).await
+    })
+}
+
+/// As [`run`], with epochs of eight blocks and `seated` of the `n` keys in each.
+pub(super) fn run_epochs<T, F>(
+    seed: u64,
+    n: u8,
+    seated: fn(u64, usize) -> bool,
+    scenario: impl FnOnce(Cluster) -> F,
+) -> T
+where
+    F: Future<Output = T>,
+{
+    let config = deterministic::Config::default().with_seed(seed).with_timeout(Some(LIMIT));
+    deterministic::Runner::new(config).start(|context| async move {
+        let cluster = Cluster::new(context, n, 8, seated).await;
         scenario(cluster).await
     })
 }
 
 impl Cluster {
+    async fn new(
+        context: Context,
+        n: u8,
+        epoch_blocks: u64,
+        seated: fn(u64, usize) -> bool,
+    ) -> Self {
+        let keys = keys(n);
+        let public: Vec<_> = keys.iter().map(ConsensusKey::public).collect();
+        let oracle = simulated_network(context.child("network"), &public).await;
+        let cluster = Self {
+            context,
+            oracle,
+            members: (0..n).map(|_| None).collect(),
+            committee: seats(&keys, 0, seated),
+            keys,
+            epoch_blocks,
+            seated,
+            starts: 0,
+        };
+        cluster.link(|_, _| true).await;
+        cluster
+    }
+
+    /// An application that says who is seated.
+    pub(super) fn fake(&self) -> Fake {
+        let (keys, seated) = (self.keys.clone(), self.seated);
+        let mut fake = Fake::new(CHAIN);
+        fake.epoch_blocks = self.epoch_blocks;
+        fake.committee = Box::new(move |epoch| seats(&keys, epoch, seated));
+        fake
+    }
+
     /// Connects the pairs for which `up` holds and cuts the others.
     pub(super) async fn link(&self, up: impl Fn(usize, usize) -> bool) {
         let link = Link {
@@ -138,9 +184,10 @@ impl Cluster {
             chain_id: CHAIN,
             committee: self.committee.clone(),
             signer: self.keys[i].clone(),
-            params: params(),
+            params: ChainParams { epoch_blocks: self.epoch_blocks, ..params() },
             partition_prefix: format!("member-{i}"),
             verifier_only: false,
+            doubt: Arc::new(|_| Box::pin(std::future::ready(true))),
             sizes: Sizes::default(),
         }
     }
@@ -152,7 +199,7 @@ impl Cluster {
     }
 
     pub(super) async fn start(&mut self, i: usize) {
-        self.start_with(i, Fake::new(CHAIN)).await;
+        self.start_with(i, self.fake()).await;
     }
 
     /// Starts member `i` with what its disk holds. All its tasks are children of one task, which a crash ends.
@@ -188,7 +235,7 @@ impl Cluster {
         let channels = simulated_channels(&self.oracle, &self.keys[i].public()).await.unwrap();
         self.starts += 1;
         let context = self.context.child("member").with_attribute("start", self.starts);
-        let app = Arc::new(Fake::new(CHAIN));
+        let app = Arc::new(self.fake());
         let stored = Stored::open(context.child("stored"), &config).await?;
         Box::pin(start(context, config, stored, channels, app)).await.map(drop)
     }
@@ -230,6 +277,13 @@ impl Cluster {
     pub(super) async fn reach(&self, height: u64) {
         for member in self.live() {
             member.reach(height).await;
+        }
+    }
+
+    /// Waits until these members have committed `height`.
+    pub(super) async fn reach_by(&self, members: &[usize], height: u64) {
+        for i in members {
+            self.member(*i).reach(height).await;
         }
     }
 

@@ -8,9 +8,11 @@ use std::{
 use bytes::Bytes;
 use commonware_utils::{channel::watch, sync::Mutex};
 use futures::future::{BoxFuture, ready};
-use hanse_types::{Block, Body, Command, Digest, Header, Height, Place, Segment, TimeMs};
+use hanse_types::{
+    Block, Body, Command, Committee, Digest, Header, Height, Place, Segment, TimeMs,
+};
 
-use crate::{Application, Certified, Pace, Verdict};
+use crate::{Application, Certified, Contact, Pace, Verdict};
 
 /// How far a block's time may be ahead before this application answers [`Verdict::Early`].
 const AHEAD_MS: u64 = 200;
@@ -23,6 +25,9 @@ pub(super) struct Fake {
     pub(super) refused: Option<Vec<u8>>,
     /// Never builds: a leader that stays silent.
     pub(super) silent: bool,
+    pub(super) epoch_blocks: u64,
+    /// Who votes in an epoch.
+    pub(super) committee: Box<dyn Fn(u64) -> Committee + Send + Sync>,
 }
 
 pub(super) struct State {
@@ -59,6 +64,8 @@ impl Fake {
             pool: watch::Sender::new(BTreeSet::new()),
             refused: None,
             silent: false,
+            epoch_blocks: 1_000_000,
+            committee: Box::new(|_| unreachable!("no test lives a million blocks")),
         }
     }
 
@@ -234,6 +241,14 @@ impl Application for Fake {
         let tip = state.tip;
         state.blocks.insert(tip.1, certified.block);
         state.blocks.retain(|digest, block| block.header.height > tip.0 || *digest == tip.1);
+    }
+
+    fn successor(&self) -> Committee {
+        (self.committee)(self.look(|s| s.tip.0) / self.epoch_blocks + 1)
+    }
+
+    fn contacts(&self) -> Option<Vec<Contact>> {
+        None
     }
 
     fn gossip(&self, from: [u8; 32], bytes: Bytes) {

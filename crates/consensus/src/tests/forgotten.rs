@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use commonware_runtime::Clock as _;
 
-use super::{
-    cluster::{CHAIN, run},
-    fake::Fake,
-};
+use super::cluster::run;
 use crate::{Ended, VotesError};
 
 #[test]
@@ -18,7 +15,8 @@ fn a_member_with_an_empty_vote_log_is_told_of_its_votes_and_ends() {
         cluster.crash(3).await;
         let mut wiped = cluster.config(3);
         wiped.partition_prefix = "wiped".to_owned();
-        cluster.start_config(3, wiped.clone(), Fake::new(CHAIN)).await;
+        let fake = cluster.fake();
+        cluster.start_config(3, wiped.clone(), fake).await;
         let ended = &mut cluster.members[3].as_mut().unwrap().ended;
         let Ok(Ended::Votes(VotesError::Lost { epoch: 0, view })) = ended.await else {
             panic!("it goes on");
@@ -27,7 +25,8 @@ fn a_member_with_an_empty_vote_log_is_told_of_its_votes_and_ends() {
         cluster.crash(3).await;
         // As one that follows it catches up, and the others see no vote of it.
         wiped.verifier_only = true;
-        cluster.start_config(3, wiped, Fake::new(CHAIN)).await;
+        let fake = cluster.fake();
+        cluster.start_config(3, wiped, fake).await;
         let height = cluster.member(0).handle.height();
         cluster.reach(height + 10).await;
         cluster.agree();

@@ -11,7 +11,7 @@ use hanse_types::{Block, Body, Digest, Place};
 
 use super::{
     cluster::{CHAIN, Cluster, run},
-    fake::{Fake, block},
+    fake::block,
 };
 use crate::{
     EngineBlock,
@@ -59,6 +59,11 @@ fn invented(cluster: &Cluster, liar: usize, height: u64) -> Block {
     block(CHAIN, height, Some(place), Digest([3; 32]), height * 1_000, Body::default())
 }
 
+/// A message on the first epoch's own channel: behind its number, a varint.
+fn in_epoch_0(message: &impl commonware_codec::Encode) -> Bytes {
+    Bytes::from([&[0][..], &message.encode()].concat())
+}
+
 /// Whether `member` has cut `liar` off.
 async fn blocked(cluster: &Cluster, member: usize, liar: usize) -> bool {
     let pairs = cluster.oracle.blocked().await.unwrap();
@@ -80,7 +85,7 @@ fn defect_4a_1_one_signature_is_no_quorum() {
         let bytes = alone(&cluster, liar, view, payload);
         // It reads well: what is wrong with it is the number of signatures alone.
         let certificate = Finalization::decode_cfg(Copying(&bytes[..]), &4).unwrap();
-        let message = Certificate::Finalization(certificate).encode();
+        let message = in_epoch_0(&Certificate::Finalization(certificate));
         let sent = ends.certificates.0.send(Recipients::All, message, true);
         assert_eq!(sent.len(), 3);
         let height = cluster.agree();
@@ -153,10 +158,11 @@ fn defect_4a_2_sync_refuses_block_signed_by_one() {
         let mut config = cluster.config(late);
         // So it asks nobody for its votes, and needs nobody's but the liar's word to begin.
         config.verifier_only = true;
-        cluster.start_config(late, config, Fake::new(CHAIN)).await;
+        let fake = cluster.fake();
+        cluster.start_config(late, config, fake).await;
         let victim = crate::simulated_key(&cluster.keys[late].public());
         let certificate = Finalization::decode_cfg(Copying(&bytes[..]), &4).unwrap();
-        let certificate = Certificate::Finalization(certificate).encode();
+        let certificate = in_epoch_0(&Certificate::Finalization(certificate));
         ends.certificates.0.send(Recipients::One(victim), certificate, true);
         let (mut sender, mut receiver) = ends.backfill;
         let told = loop {

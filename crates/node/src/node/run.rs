@@ -138,8 +138,8 @@ fn failure(error: &Arc<MemberError>) -> Failure {
             "check the disk; with a damaged log, start anew with an empty data directory and --verifier-only"
         }
         Exit::Votes => {
-            "start it with --verifier-only: it then follows and serves, and never votes; without its votes it could \
-             sign against itself. If this key votes elsewhere, stop that member first"
+            "start it with --verifier-only: it then follows and serves, and votes again from the next epoch on; in this one \
+             it could sign against itself. If this key votes elsewhere, stop that member first"
         }
         Exit::Protocol => "install a release that knows this protocol version; nothing was lost",
         Exit::Config => "check [p2p] in the configuration",
@@ -191,10 +191,11 @@ pub(crate) fn describe(loaded: &Loaded) -> Result<(MemberConfig, RealSettings), 
     for founder in &genesis.organisations {
         // `Loaded` has checked that every founder has an entry.
         let text = config.p2p.peers.get(&founder.name).map_or("", String::as_str);
-        let address = peer(text).ok_or_else(|| {
+        let address = PeerAddress::parse(text).ok_or_else(|| {
             loaded.wrong(&founder.name, "expected an address or a name, a colon and a port")
         })?;
-        peers.push(Peer { key: founder.consensus, address });
+        let organisation = founder.name.clone();
+        peers.push(Peer { key: founder.consensus, organisation, address });
     }
     let member = MemberConfig {
         genesis,
@@ -205,15 +206,6 @@ pub(crate) fn describe(loaded: &Loaded) -> Result<(MemberConfig, RealSettings), 
     };
     let settings = RealSettings { data: config.data.clone(), listen: config.p2p.listen, peers };
     Ok((member, settings))
-}
-
-fn peer(text: &str) -> Option<PeerAddress> {
-    if let Ok(socket) = text.parse() {
-        return Some(PeerAddress::Socket(socket));
-    }
-    let (host, port) = text.rsplit_once(':')?;
-    let port = port.parse().ok()?;
-    (!host.is_empty()).then(|| PeerAddress::Name { host: host.to_owned(), port })
 }
 
 /// The seed of an ed25519 key, which the engine wants raw; taken from the key's exchange form.
