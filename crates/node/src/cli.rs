@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     bench_client, bench_desk, bench_hash, demo, down, gateway, image, key, kv, node, org,
-    out::Format, password::PasswordArgs, proof, space, status, up,
+    out::Format, password::PasswordArgs, proof, seat, space, status, up,
 };
 
 /// A ledger that several organisations run together, and that existing tools use as they are.
@@ -58,6 +58,9 @@ pub(crate) enum Verb {
     /// Spaces: who owns a keyspace and who else may write it.
     #[command(subcommand)]
     Space(space::SpaceVerb),
+    /// Seats of the committee, and the motions that change them.
+    #[command(subcommand)]
+    Seat(seat::SeatVerb),
     /// Keys and values of a space.
     #[command(subcommand)]
     Kv(kv::KvVerb),

@@ -256,7 +256,7 @@ pub(crate) fn read(path: &Path) -> Result<KeyFile, Failure> {
 }
 
 /// A name of the keystore, or a path if it has a slash or is the name of a file.
-fn path_of(home: &Home, name: &str) -> Result<PathBuf, Failure> {
+pub(crate) fn path_of(home: &Home, name: &str) -> Result<PathBuf, Failure> {
     if name.contains('/') || Path::new(name).is_file() {
         return Ok(PathBuf::from(name));
     }

@@ -26,6 +26,7 @@ mod org;
 mod out;
 mod password;
 mod proof;
+mod seat;
 mod show;
 mod space;
 mod status;
@@ -99,6 +100,7 @@ fn dispatch(verb: Verb, home: &Home, out: Out) -> Result<Exit, Failure> {
         Verb::Org(verb) => wait(org::run(verb, home, out)),
         Verb::Gateway(verb) => wait(gateway::run(verb, home, out)),
         Verb::Space(verb) => wait(space::run(verb, home, out)),
+        Verb::Seat(verb) => wait(seat::run(verb, home, out)),
         Verb::Kv(verb) => wait(kv::run(verb, home, out)),
         Verb::Proof(verb) => wait(proof::run(verb, home, out)),
         Verb::Node(verb) => node::run(verb, out),

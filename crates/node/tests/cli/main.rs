@@ -16,6 +16,7 @@ mod network;
 mod platforms;
 mod proofs;
 mod registry;
+mod seats;
 mod storage;
 mod tokens;
 mod user;

@@ -12,9 +12,9 @@ use serde_json::Value;
 use super::user::{User, base_port, code, err};
 
 /// A local network under test; what runs in it ends with it.
-struct Net {
-    user: User,
-    dir: PathBuf,
+pub(crate) struct Net {
+    pub(crate) user: User,
+    pub(crate) dir: PathBuf,
     base: u16,
     children: Vec<Child>,
 }
@@ -31,7 +31,7 @@ impl Drop for Net {
 }
 
 impl Net {
-    fn up() -> Self {
+    pub(crate) fn up() -> Self {
         let mut user = User::new();
         let (dir, base) = (user.path("net"), base_port(4));
         let text = (dir.display().to_string(), base.to_string());
@@ -42,9 +42,13 @@ impl Net {
         Self { user, dir, base, children: Vec::new() }
     }
 
-    fn member(&self, i: usize) -> Value {
+    pub(crate) fn network(&self) -> Value {
         let text = std::fs::read_to_string(self.dir.join("network.json")).unwrap();
-        serde_json::from_str::<Value>(&text).unwrap()["members"][i].clone()
+        serde_json::from_str(&text).unwrap()
+    }
+
+    pub(crate) fn member(&self, i: usize) -> Value {
+        self.network()["members"][i].clone()
     }
 
     fn path(&self, i: usize, what: &str) -> PathBuf {
@@ -52,7 +56,7 @@ impl Net {
     }
 
     /// Kills a member that `up` started, and waits until it is gone.
-    fn kill(&self, i: usize) {
+    pub(crate) fn kill(&self, i: usize) {
         let pid = self.member(i)["pid"].as_u64().unwrap();
         assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
         let end = Instant::now() + Duration::from_secs(30);
@@ -72,13 +76,20 @@ impl Net {
         self.command(i, more).stdout(Stdio::null()).output().unwrap()
     }
 
+    /// Starts a member of its own configuration.
+    pub(crate) fn start_config(&mut self, config: &str) {
+        let mut command = self.user.command(&["node", "run", "--config", config]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        self.children.push(child.unwrap());
+    }
+
     fn start(&mut self, i: usize, more: &[&str]) {
         let child = self.command(i, more).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         self.children.push(child.unwrap());
     }
 
     /// Asks until the answer comes: with members dead, views have to pass first.
-    fn put(&self, key: &str) {
+    pub(crate) fn put(&self, key: &str) {
         let end = Instant::now() + Duration::from_secs(90);
         loop {
             let (exit, put) = self.user.json(&["kv", "put", "acme", key, "x"]);
@@ -91,14 +102,18 @@ impl Net {
 
     /// What a member says of itself, once it says that `enough` holds.
     fn status(&self, i: u16, enough: impl Fn(&Value) -> bool) -> Value {
-        let endpoint = format!("http://127.0.0.1:{}", self.base + 10 * i);
+        self.status_at(&format!("http://127.0.0.1:{}", self.base + 10 * i), enough)
+    }
+
+    /// What the member at `endpoint` says of itself, once it says that `enough` holds.
+    pub(crate) fn status_at(&self, endpoint: &str, enough: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + Duration::from_secs(60);
         loop {
-            let (exit, status) = self.user.json(&["status", "--endpoint", &endpoint]);
+            let (exit, status) = self.user.json(&["status", "--endpoint", endpoint]);
             if exit == 0 && enough(&status) {
                 return status;
             }
-            assert!(Instant::now() < end, "member {i}: {status}");
+            assert!(Instant::now() < end, "{endpoint}: {status}");
         }
     }
 
