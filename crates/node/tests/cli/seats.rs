@@ -13,7 +13,7 @@ use super::{
 };
 
 /// How long an idle network may take to the end of its epoch when other seats wait there, on a busy machine.
-const SOON: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_secs(300);
 
 struct Keys {
     key: String,
