@@ -230,6 +230,33 @@ impl Cluster {
         self.members[i] = Some(Member { app, handle, ended, task });
     }
 
+    /// Starts member `i` with an empty disk in place of its own.
+    pub(super) async fn start_wiped(&mut self, i: usize, verifier_only: bool) {
+        let mut wiped = self.config(i);
+        wiped.partition_prefix = "wiped".to_owned();
+        wiped.verifier_only = verifier_only;
+        let fake = self.fake();
+        self.start_config(i, wiped, fake).await;
+    }
+
+    /// The height that the archive of the dead member `i` ends at.
+    pub(super) async fn stored_height(&self, i: usize) -> u64 {
+        // What the dead still held open is closed when their tasks are next looked at.
+        self.context.sleep(Duration::from_millis(1)).await;
+        let look = self.context.child("look");
+        Stored::open(look, &self.config(i)).await.unwrap().height()
+    }
+
+    /// Restarts member 3, and shows that it votes: with member 0 gone, nothing is certified without it.
+    pub(super) async fn restart_and_need(&mut self) {
+        self.crash(3).await;
+        self.start(3).await;
+        self.crash(0).await;
+        let height = self.member(1).handle.height();
+        self.reach(height + 3).await;
+        self.start(0).await;
+    }
+
     /// What starting member `i` alone comes to.
     pub(super) async fn try_start(&mut self, i: usize, config: Config) -> Result<(), StartError> {
         let channels = simulated_channels(&self.oracle, &self.keys[i].public()).await.unwrap();

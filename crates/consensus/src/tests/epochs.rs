@@ -86,12 +86,7 @@ fn members_crash_anywhere_in_an_epoch_and_go_on() {
         cluster.start_all().await;
         for round in 1..=12 {
             cluster.reach(round * 7).await;
-            cluster.crash(3).await;
-            cluster.start(3).await;
-            cluster.crash(0).await;
-            let height = cluster.member(1).handle.height();
-            cluster.reach(height + 3).await;
-            cluster.start(0).await;
+            cluster.restart_and_need().await;
         }
         cluster.crash_all().await;
         cluster.start_all().await;
@@ -119,19 +114,14 @@ fn a_wiped_member_ends_and_votes_again_from_the_next_epoch() {
         cluster.start_all().await;
         cluster.reach(20).await;
         cluster.crash(3).await;
-        let mut wiped = cluster.config(3);
-        wiped.partition_prefix = "wiped".to_owned();
-        let fake = cluster.fake();
-        cluster.start_config(3, wiped.clone(), fake).await;
+        cluster.start_wiped(3, false).await;
         let ended = &mut cluster.members[3].as_mut().unwrap().ended;
         let Ok(Ended::Votes(VotesError::Lost { epoch, .. })) = ended.await else {
             panic!("it goes on");
         };
         assert!(epoch >= 2, "it began in the first epoch and was told of its newest votes");
         cluster.crash(3).await;
-        wiped.verifier_only = true;
-        let fake = cluster.fake();
-        cluster.start_config(3, wiped, fake).await;
+        cluster.start_wiped(3, true).await;
         let height = cluster.member(0).handle.height();
         // Into the next epoch, whose votes cannot have been lost.
         cluster.reach(height + 9).await;
@@ -149,11 +139,7 @@ fn lost_votes_of_an_epoch_are_not_cast_again_in_it() {
         cluster.reach(17).await;
         cluster.crash(3).await;
         cluster.crash(2).await;
-        let mut wiped = cluster.config(3);
-        wiped.partition_prefix = "wiped".to_owned();
-        wiped.verifier_only = true;
-        let fake = cluster.fake();
-        cluster.start_config(3, wiped, fake).await;
+        cluster.start_wiped(3, true).await;
         // Two vote and one follows: no quorum, so the epoch cannot end, and it stays so.
         cluster.context.sleep(Duration::from_secs(5)).await;
         assert!(cluster.stalls_for(Duration::from_secs(30)).await);

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use commonware_p2p::simulated::Link;
-use commonware_runtime::{Clock as _, Supervisor as _};
 use commonware_utils::probability;
 use hanse_types::Digest;
 
 use super::cluster::{Cluster, run};
-use crate::{Recipients, Stored};
+use crate::Recipients;
 
 async fn ten_blocks(mut cluster: Cluster) -> Vec<Digest> {
     cluster.start_all().await;
@@ -233,10 +232,7 @@ fn the_stored_height_is_what_the_replay_comes_to() {
         cluster.start_all().await;
         cluster.reach(12).await;
         cluster.crash_all().await;
-        // What the dead still held open is closed when their tasks are next looked at.
-        cluster.context.sleep(Duration::from_millis(1)).await;
-        let look = cluster.context.child("look");
-        let stored = Stored::open(look, &cluster.config(3)).await.unwrap().height();
+        let stored = cluster.stored_height(3).await;
         assert!(stored > 0);
         // Alone it commits nothing beyond its own archive.
         cluster.start(3).await;
@@ -250,10 +246,7 @@ fn only_what_others_certified_since_the_start_is_live() {
         cluster.start_all().await;
         cluster.reach(12).await;
         cluster.crash_all().await;
-        // What the dead still held open is closed when their tasks are next looked at.
-        cluster.context.sleep(Duration::from_millis(1)).await;
-        let look = cluster.context.child("look");
-        let stored = Stored::open(look, &cluster.config(3)).await.unwrap().height();
+        let stored = cluster.stored_height(3).await;
         cluster.start(3).await;
         assert!(cluster.stalls_for(Duration::from_secs(5)).await);
         assert_eq!(cluster.member(3).app.look(|s| s.live_from), None, "alone nothing is live");

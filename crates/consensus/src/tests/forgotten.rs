@@ -13,10 +13,7 @@ fn a_member_with_an_empty_vote_log_is_told_of_its_votes_and_ends() {
         cluster.start_all().await;
         cluster.reach(10).await;
         cluster.crash(3).await;
-        let mut wiped = cluster.config(3);
-        wiped.partition_prefix = "wiped".to_owned();
-        let fake = cluster.fake();
-        cluster.start_config(3, wiped.clone(), fake).await;
+        cluster.start_wiped(3, false).await;
         let ended = &mut cluster.members[3].as_mut().unwrap().ended;
         let Ok(Ended::Votes(VotesError::Lost { epoch: 0, view })) = ended.await else {
             panic!("it goes on");
@@ -24,9 +21,7 @@ fn a_member_with_an_empty_vote_log_is_told_of_its_votes_and_ends() {
         assert!(view > 0);
         cluster.crash(3).await;
         // As one that follows it catches up, and the others see no vote of it.
-        wiped.verifier_only = true;
-        let fake = cluster.fake();
-        cluster.start_config(3, wiped, fake).await;
+        cluster.start_wiped(3, true).await;
         let height = cluster.member(0).handle.height();
         cluster.reach(height + 10).await;
         cluster.agree();
@@ -76,13 +71,7 @@ fn a_member_that_forgot_nothing_votes_again_after_each_restart() {
         cluster.start_all().await;
         for round in 1..=6 {
             cluster.reach(round * 8).await;
-            cluster.crash(3).await;
-            cluster.start(3).await;
-            // With one of the others gone, nothing is certified without its vote.
-            cluster.crash(0).await;
-            let height = cluster.member(1).handle.height();
-            cluster.reach(height + 3).await;
-            cluster.start(0).await;
+            cluster.restart_and_need().await;
         }
         cluster.agree();
     });
