@@ -31,6 +31,7 @@ use crate::{
     settings::voting_settings,
     spine::Spine,
     start::{Ended, following_partition, vote_partition},
+    voice::Voice,
     watch::{Observer, Watches},
 };
 
@@ -118,7 +119,9 @@ impl<E: Runtime, N: Links> Epochs<E, N> {
             let settings =
                 voting_settings(&config, (&seats, votes), cache, blocker, automaton, observer);
             let engine = simplex::Engine::new(context, settings);
-            let engine = engine.start(lines.votes, lines.certificates, lines.resolver);
+            let (sender, receiver) = lines.certificates;
+            let certificates = (Voice::new(sender, !votes), receiver);
+            let engine = engine.start(lines.votes, certificates, lines.resolver);
             // How it ended says nothing more: it never should.
             let (_how, ()) = join(engine, beside).await;
             Ok(())

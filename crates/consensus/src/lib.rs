@@ -23,6 +23,7 @@ mod settings;
 mod spine;
 mod start;
 mod tap;
+mod voice;
 mod watch;
 
 pub use application::{Application, Certified, Pace, Verdict};

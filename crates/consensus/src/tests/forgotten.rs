@@ -76,3 +76,20 @@ fn a_member_that_forgot_nothing_votes_again_after_each_restart() {
         cluster.agree();
     });
 }
+
+#[test]
+fn a_member_that_only_follows_is_soon_passed_over_as_leader() {
+    run(45, |mut cluster| async move {
+        cluster.start_all().await;
+        cluster.reach(10).await;
+        cluster.crash(3).await;
+        cluster.start_wiped(3, true).await;
+        // Longer than a leader may be silent before the others go on without it.
+        cluster.context.sleep(Duration::from_secs(4)).await;
+        let (height, began) = (cluster.member(0).handle.height(), cluster.context.current());
+        cluster.reach_by(&[0, 1, 2], height + 40).await;
+        let took = cluster.context.current().duration_since(began).unwrap();
+        // A heartbeat is 100 ms; to wait 400 ms for each fourth leader would take 9 s.
+        assert!(took < Duration::from_secs(6), "{took:?}");
+    });
+}
