@@ -17,9 +17,9 @@ pub struct Succession {
     pub committee: Digest,
     /// The same for the epoch after, as it stands.
     pub next_committee: Digest,
-    /// Whether keys or organisations of the seats differ from that committee: then an epoch's end is worth hurrying to.
-    /// A new address alone is none.
-    pub changes: bool,
+    /// Whether the epoch's end is worth hurrying to: keys or organisations of the seats differ from that committee (a new address
+    /// alone is none), or somebody asked for it.
+    pub hurries: bool,
 }
 
 impl Succession {
@@ -28,10 +28,12 @@ impl Succession {
         let epoch = params.epoch_of(parent.height + 1);
         let first = epoch != params.epoch_of(parent.height);
         let committee = if first { parent.next_committee } else { parent.committee };
-        let seats: Committee = world.seats().committee(epoch);
-        let changes = seats.digest() != committee;
+        let seats = world.seats();
+        let asked = seats.hurry.is_some_and(|hurry| hurry.epoch == epoch);
+        let seats: Committee = seats.committee(epoch);
+        let hurries = asked || seats.digest() != committee;
         let next_committee = Committee { epoch: epoch + 1, ..seats }.digest();
-        Self { epoch, committee, next_committee, changes }
+        Self { epoch, committee, next_committee, hurries }
     }
 }
 

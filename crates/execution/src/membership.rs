@@ -1,9 +1,10 @@
 //! Motions about seats: who may move and approve them, and when one has the votes (docs/adr/0012).
 
 use hanse_types::{
-    Account, AccountState, Digest, Evidence, MembershipAction, Motion, MotionState, OpenMotions,
-    PublicKey, READY_DOMAIN, Refusal, Seat, SeatChange, Seats, Signature, StateKey, Vote, faults,
-    limits::{MOTION_MS_MAX, MOTIONS_OPEN_MAX},
+    Account, AccountState, Digest, Evidence, Hurry, MembershipAction, Motion, MotionState,
+    OpenMotions, PublicKey, READY_DOMAIN, Refusal, Seat, SeatChange, Seats, Signature, StateKey,
+    Vote, faults,
+    limits::{HURRY_MS_MIN, MOTION_MS_MAX, MOTIONS_OPEN_MAX},
     ready_message,
 };
 
@@ -35,6 +36,7 @@ pub(crate) fn plan(
         MembershipAction::Ready { consensus, height, digest, proof } => {
             room.ready(sender, consensus, *height, digest, proof)?
         }
+        MembershipAction::Hurry => room.hurry(sender)?,
     };
     Ok(Plan { ops, reply: Reply::None })
 }
@@ -169,6 +171,19 @@ impl Room<'_> {
 
     fn open_motions(&self, organisation: &str) -> OpenMotions {
         self.world.read(&StateKey::OpenMotions(organisation)).unwrap_or_default()
+    }
+
+    fn hurry(&self, sender: &Sender) -> Result<Vec<Op>, Refusal> {
+        self.vote_of(sender)?;
+        let time_ms = self.context.time_ms;
+        if self.seats.hurry.is_some_and(|last| time_ms < last.time_ms.saturating_add(HURRY_MS_MIN))
+        {
+            return Err(Refusal::Quota);
+        }
+        // In the last block of an epoch there is nothing left of it to hurry through: the next one is meant.
+        let epoch = self.context.params.epoch_of(self.context.height + 1);
+        let seats = Seats { hurry: Some(Hurry { epoch, time_ms }), ..self.seats.clone() };
+        Ok(vec![store(&StateKey::Seats, &seats)])
     }
 
     fn ready(

@@ -45,8 +45,8 @@ impl Ledger {
             let look = || {
                 let inner = ledger.inner.lock();
                 let parent = inner.chain.get(&parent);
-                // An idle chain goes to the end of the epoch at full speed when other seats wait there.
-                let hurry = |p: &Candidate| p.succession.changes || worth(&inner, p);
+                // An idle chain goes to the end of the epoch at full speed when other seats wait there, or somebody asks for it.
+                let hurry = |p: &Candidate| p.succession.hurries || worth(&inner, p);
                 (inner.stopped || parent.is_some_and(|p| hurry(p))).then_some(())
             };
             ledger.changed.until(look).await;

@@ -133,6 +133,14 @@ The endpoint should be the new member's own: that it knows the newest block is w
         #[command(flatten)]
         motion: MotionArgs,
     },
+    /// End this epoch at full speed: a member that lost its votes votes again in the next.
+    #[command(
+        after_help = "Example:\n  hanse seat hurry --key acme-admin\n\nAt most once a minute."
+    )]
+    Hurry {
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
     /// Agree to a motion.
     #[command(after_help = "Example:\n  hanse seat approve 4f9c… --key borealis-admin")]
     Approve {
@@ -231,6 +239,10 @@ pub(crate) async fn run(verb: SeatVerb, home: &Home, out: Out) -> Result<(), Fai
             let author = Author::new(&change, home)?;
             let action = ready(&key, &author).await?;
             ask(&author, action, "ready: it votes from the next epoch on", out).await
+        }
+        SeatVerb::Hurry { change } => {
+            let author = Author::new(&change, home)?;
+            ask(&author, MembershipAction::Hurry, "the epoch ends soon", out).await
         }
         SeatVerb::Approve { id, change } => {
             let action = MembershipAction::Approve { motion: id };

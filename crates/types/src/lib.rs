@@ -17,7 +17,7 @@ pub use genesis::{
 
 mod membership;
 pub use membership::{
-    Applicant, ConsensusKeyUse, Leaver, MembershipAction, Motion, MotionState, OpenMotions,
+    Applicant, ConsensusKeyUse, Hurry, Leaver, MembershipAction, Motion, MotionState, OpenMotions,
     POSSESSION_DOMAIN, READY_DOMAIN, Seat, SeatChange, Seats, Vote, possession_message,
     ready_message,
 };

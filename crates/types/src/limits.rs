@@ -46,6 +46,9 @@ pub const SESSION_WINDOW: u64 = 1_024;
 pub const COMMITTEE_MAX: usize = 64;
 /// Heights of the shortest epoch: a change needs blocks to be decided in, and a header after it to be named in.
 pub const EPOCH_BLOCKS_MIN: u64 = 4;
+/// Milliseconds of block time between two requests to end an epoch at full speed: its empty blocks cost every member disk, and
+/// whoever lost votes needs it once.
+pub const HURRY_MS_MIN: u64 = 60_000;
 /// Members a committee does not go below once it has them: the fewest that bear one faulty member.
 pub const COMMITTEE_MIN: usize = 4;
 /// Motions one organisation may have open: enough for every kind of change, and few enough to read.

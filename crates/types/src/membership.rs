@@ -21,7 +21,7 @@ pub fn ready_message(chain_id: &Digest, height: Height, digest: &Digest) -> Vec<
     encode(&(chain_id, height, digest))
 }
 
-/// Moves and decides changes of the seats. `propose` and `approve` need an administrator of an organisation that holds a seat.
+/// Moves and decides changes of the seats. `propose`, `approve` and `hurry` need an administrator of an organisation that holds a seat.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum MembershipAction {
     /// Opens a motion and votes for it. Its id is [`crate::Command::id`] of the command: a signed command has one action.
@@ -52,6 +52,9 @@ pub enum MembershipAction {
         /// By `consensus`, domain [`READY_DOMAIN`], over [`ready_message`].
         proof: Signature,
     },
+    /// Ends the present epoch at full speed, whoever sits in the next one: a member that lost its votes waits for it to vote again.
+    /// At most once in [`crate::limits::HURRY_MS_MIN`].
+    Hurry,
 }
 
 /// What a motion asks for.
@@ -155,6 +158,17 @@ pub struct Seats {
     pub applicants: Vec<Applicant>,
     /// In the order in which they left; dropped [`crate::limits::LEAVING_EPOCHS`] after, at the next change.
     pub leaving: Vec<Leaver>,
+    /// The last [`MembershipAction::Hurry`].
+    pub hurry: Option<Hurry>,
+}
+
+/// An epoch that is ended at full speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Hurry {
+    /// Which.
+    pub epoch: u64,
+    /// Block time at which somebody asked.
+    pub time_ms: TimeMs,
 }
 
 impl Seats {

@@ -236,6 +236,7 @@ fn numbers_of_membership_are_never_given_to_anything_else() {
         MembershipAction::Approve { motion: id },
         MembershipAction::Withdraw { motion: id },
         ready(Signature::Ed25519([3; 64])),
+        MembershipAction::Hurry,
     ];
     for (tag, action) in actions.into_iter().enumerate() {
         let action = Action::Membership(action);

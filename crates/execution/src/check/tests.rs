@@ -32,7 +32,7 @@ fn lineage(parent: &Header) -> Lineage<'_> {
             epoch: 0,
             committee: parent.committee,
             next_committee: parent.next_committee,
-            changes: false,
+            hurries: false,
         },
     }
 }

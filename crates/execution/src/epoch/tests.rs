@@ -94,7 +94,7 @@ fn an_idle_chain_hurries_until_the_seats_vote_and_not_for_an_address() {
     });
     assert_eq!(council.kit.world.seats().seat(&name(1)).expect("seated").address, "one:4000");
     for (height, world) in hurries.into_inner() {
-        let found = Succession::after(&params, &headers[height as usize], &world).changes;
+        let found = Succession::after(&params, &headers[height as usize], &world).hurries;
         // Passed in block 7, the last of epoch 1: epoch 2 still has the old key, epoch 3 begins with 12.
         assert_eq!(found, (7..11).contains(&height), "after block {height}");
     }

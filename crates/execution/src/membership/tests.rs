@@ -54,6 +54,29 @@ fn other_changes_ask_for_two_thirds_of_the_seats() {
 }
 
 #[test]
+fn whoever_holds_a_seat_may_hurry_and_not_too_often() {
+    let mut council = Council::new(4, 8);
+    let stranger = hanse_crypto::SigningKey::from_seed(hanse_crypto::Suite::Ed25519, [99; 32]);
+    let asked = council.act_as(&stranger, MembershipAction::Hurry);
+    assert_eq!(asked, Err(Refusal::UnknownSigner));
+    council.idle_to(6);
+    // In block 7, the last of its epoch, the next epoch is meant.
+    assert_eq!(council.act(1, MembershipAction::Hurry), Ok(()));
+    let hurry = council.seats().hurry.expect("it is written down");
+    assert_eq!((hurry.epoch, hurry.time_ms), (1, council.kit.time_ms));
+    assert_eq!(council.act(2, MembershipAction::Hurry), Err(Refusal::Quota));
+    // A block comes ten milliseconds after the one before.
+    council.kit.time_ms = hurry.time_ms + HURRY_MS_MIN - 11;
+    assert_eq!(council.act(2, MembershipAction::Hurry), Err(Refusal::Quota));
+    council.kit.time_ms = hurry.time_ms + HURRY_MS_MIN - 10;
+    assert_eq!(council.act(2, MembershipAction::Hurry), Ok(()));
+    // Who has no seat has no say.
+    council.pass(council.addition(9, 90)).expect("the rules allow it");
+    council.kit.time_ms += HURRY_MS_MIN;
+    assert_eq!(council.act(9, MembershipAction::Hurry), Err(Refusal::NotAuthorised));
+}
+
+#[test]
 fn an_added_organisation_has_what_a_founder_has_and_a_seat_once_its_node_follows() {
     let mut council = Council::new(4, 8);
     council.pass(council.addition(9, 90)).expect("the rules allow it");

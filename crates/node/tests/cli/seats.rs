@@ -15,19 +15,19 @@ use super::{
 /// How long an idle network may take to the end of its epoch when other seats wait there, on a busy machine.
 const SOON: Duration = Duration::from_secs(300);
 
-struct Keys {
+pub(crate) struct Keys {
     key: String,
     password: String,
 }
 
 impl Net {
-    fn organisation(&self, i: usize) -> Keys {
+    pub(crate) fn organisation(&self, i: usize) -> Keys {
         let entry = self.network()["organisations"][i].clone();
         let text = |field: &str| entry[field].as_str().unwrap().to_owned();
         Keys { key: text("key"), password: text("password_file") }
     }
 
-    fn signed(&self, keys: &Keys, args: &[&str]) -> Value {
+    pub(crate) fn signed(&self, keys: &Keys, args: &[&str]) -> Value {
         let by = ["--key", &keys.key, "--password-file", &keys.password];
         let (exit, value) = self.user.json(&[args, &by].concat());
         assert_eq!(exit, 0, "{args:?}: {value}");

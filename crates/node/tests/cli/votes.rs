@@ -150,6 +150,20 @@ fn a_wiped_member_ends_with_71_and_follows_with_verifier_only() {
     net.refuses(3, "votes lost");
     // The others never needed it.
     net.put("last");
+
+    // In the next epoch it has lost nothing: it votes again, and later starts need no option.
+    net.start(3, &["--verifier-only"]);
+    let epoch = |status: &Value| status["epoch"].as_u64().unwrap();
+    let old = epoch(&net.status(3, |status| status["height"].as_u64().unwrap() >= height));
+    net.signed(&net.organisation(0), &["seat", "hurry"]);
+    net.status(3, |status| epoch(status) > old);
+    net.kill(2);
+    net.put("with-its-vote-again");
+    let mut member = net.children.pop().unwrap();
+    member.kill().unwrap();
+    member.wait().unwrap();
+    net.start(3, &[]);
+    net.put("and-after-a-restart");
 }
 
 #[test]

@@ -231,6 +231,22 @@ fn an_idle_chain_goes_to_the_end_of_the_epoch_when_other_seats_wait_there() {
 }
 
 #[test]
+fn an_epoch_ends_at_full_speed_when_somebody_asks() {
+    let mut four = Four::new();
+    four.steps_to(4);
+    assert!(!four.hurries());
+    four.member(2, MembershipAction::Hurry);
+    four.step(Own::Certificate);
+    assert_eq!(four.ledger().tip().height, 5);
+    for _ in 5..7 {
+        assert!(four.hurries());
+        four.step(Own::Certificate);
+    }
+    assert_eq!(four.ledger().tip().height, 7);
+    assert!(!four.hurries(), "the next block is of the next epoch");
+}
+
+#[test]
 fn proofs_carry_exactly_the_handovers_to_other_members() {
     let mut four = Four::new();
     let trust = TrustRoot::from_genesis(four.ledger().genesis());
