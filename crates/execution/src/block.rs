@@ -24,8 +24,18 @@ pub struct BlockContext<'a> {
     pub chain_id: Digest,
     /// Digest of the parent's header.
     pub parent: Digest,
+    /// The header's `settles`: the state after this block is the next boundary.
+    pub settles: bool,
     /// Agreed settings.
     pub params: &'a ChainParams,
+}
+
+impl BlockContext<'_> {
+    /// Whether the parent is the last block of another epoch, or genesis, on which the first epoch begins as well.
+    fn begins_epoch(&self) -> bool {
+        let epoch = |height| self.params.epoch_of(height);
+        self.height <= 1 || epoch(self.height) != epoch(self.height - 1)
+    }
 }
 
 /// One change of one key, for those who watch.
@@ -114,10 +124,16 @@ pub fn execute(parent: &World, context: &BlockContext<'_>, commands: &[Arc<Decod
     };
     run.world.forget_expired(context.time_ms);
     run.world.remember_header(context.height.saturating_sub(1), context.parent);
+    if context.begins_epoch() {
+        run.world.begin_on(context.parent);
+    }
     for command in commands {
         run.command(command);
     }
-    let Run { world, dirty, applied, .. } = run;
+    let Run { mut world, mut dirty, applied, .. } = run;
+    if context.settles {
+        world.bind_aside(context.height, &mut dirty);
+    }
     let receipts: Vec<Digest> = applied.iter().map(|a| a.receipt.digest()).collect();
     let events: Vec<Digest> =
         applied.iter().flat_map(|a| a.changes.iter().map(|c| c.event.digest())).collect();
@@ -136,7 +152,8 @@ impl Run<'_> {
     fn command(&mut self, command: &Decoded) {
         match &command.authored {
             Authored::Signed(signed) => {
-                self.world.see(Authored::replay_key(signed), signed.payload.valid_until_ms);
+                let until = signed.payload.valid_until_ms;
+                self.world.see(self.context.time_ms, Authored::replay_key(signed), until);
             }
             Authored::Session(batch) => {
                 self.world.see_sequence(batch.payload.gateway.id(), batch.payload.sequence);

@@ -185,7 +185,8 @@ fn read_commands(
     Ok(decoded)
 }
 
-/// Checks that nothing in `decoded` is twice in the block, was seen in `world`, or is outside its validity at `time_ms`.
+/// Checks that nothing in `decoded` is twice in the block, was seen in `world`, is outside its validity at `time_ms`, or comes from a
+/// gateway that was never registered, of which nothing could be remembered.
 ///
 /// # Errors
 /// [`CheckError::Replay`] with the first offender's position.
@@ -208,7 +209,10 @@ pub fn check_replay(
             Authored::Session(batch) => {
                 let gateway = batch.payload.gateway.id();
                 let sequence = batch.payload.sequence;
-                !world.has_sequence(&gateway, sequence) && here.insert((gateway, sequence))
+                // What is remembered of gateways is kept for ever, so only those that were registered have a place there.
+                world.has_gateway(&gateway)
+                    && !world.has_sequence(&gateway, sequence)
+                    && here.insert((gateway, sequence))
             }
         };
         if !fresh {

@@ -7,7 +7,7 @@
 mod testkit;
 
 mod world;
-pub use world::{Dirty, Entry, Key, World};
+pub use world::{Dirty, Entry, Key, PortableError, Rebuild, World};
 
 mod decode;
 pub use decode::{Authored, DecodeRefusal, Decoded};

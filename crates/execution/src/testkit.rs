@@ -16,6 +16,8 @@ pub(crate) struct Kit {
     pub(crate) world: World,
     pub(crate) height: u64,
     pub(crate) time_ms: u64,
+    /// Whether the next blocks are boundaries.
+    pub(crate) settles: bool,
     nonce: u64,
 }
 
@@ -79,7 +81,7 @@ impl Kit {
 
     pub(crate) fn with(genesis: Genesis) -> Self {
         let (world, _) = genesis_world(&genesis);
-        Self { genesis, world, height: 0, time_ms: 10_000_000, nonce: 0 }
+        Self { genesis, world, height: 0, time_ms: 10_000_000, settles: false, nonce: 0 }
     }
 
     pub(crate) fn chain_id(&self) -> Digest {
@@ -102,18 +104,29 @@ impl Kit {
     }
 
     pub(crate) fn session(&mut self, sequence: u64, space: &str, actions: Vec<Action>) -> Command {
+        self.session_of(&gateway(), sequence, space, actions)
+    }
+
+    /// A batch of the gateway with this key.
+    pub(crate) fn session_of(
+        &self,
+        key: &SigningKey,
+        sequence: u64,
+        space: &str,
+        actions: Vec<Action>,
+    ) -> Command {
         let items = actions
             .into_iter()
             .map(|action| SessionItem { identity: "tester".to_owned(), action })
             .collect();
         let payload = SessionPayload {
             chain_id: self.chain_id(),
-            gateway: gateway().public(),
+            gateway: key.public(),
             sequence,
             space: space.to_owned(),
             items,
         };
-        let signature = gateway().sign(SESSION_DOMAIN, &payload.digest().0);
+        let signature = key.sign(SESSION_DOMAIN, &payload.digest().0);
         Command::session(&SessionBatch { payload, signature })
     }
 
@@ -121,16 +134,22 @@ impl Kit {
     pub(crate) fn run(&mut self, commands: &[Command]) -> Executed {
         self.height += 1;
         self.time_ms += 10;
+        let executed = self.run_on(&self.world, commands);
+        self.world = executed.world.clone();
+        executed
+    }
+
+    /// Executes the newest block on `parent`, and leaves the kit's own world as it is.
+    pub(crate) fn run_on(&self, parent: &World, commands: &[Command]) -> Executed {
         let context = BlockContext {
             height: self.height,
             time_ms: self.time_ms,
             chain_id: self.chain_id(),
             parent: header_digest(self.height - 1),
+            settles: self.settles,
             params: &self.genesis.params,
         };
-        let executed = execute(&self.world, &context, &decode(commands));
-        self.world = executed.world.clone();
-        executed
+        execute(parent, &context, &decode(commands))
     }
 
     /// Runs one signed action and returns its receipt's status.

@@ -1,4 +1,4 @@
-//! Everything execution can see: one ordered table, one revision counter per space, and the replay windows.
+//! Everything execution can see: one ordered table, and beside it what its one record [`hanse_types::Aside`] binds.
 //!
 //! The maps are persistent (structure shared between versions), so a candidate block's world is a cheap copy of its
 //! parent's and competing candidates never disturb each other (docs/adr/0005).
@@ -10,6 +10,14 @@ use hanse_types::{
     limits::READY_BLOCKS_MAX,
 };
 use imbl::OrdMap;
+
+mod aside;
+use aside::Arrivals;
+
+mod portable;
+
+mod rebuild;
+pub use rebuild::{PortableError, Rebuild};
 
 mod replay;
 use replay::Window;
@@ -99,6 +107,9 @@ pub struct World {
     seen_until: OrdMap<(TimeMs, Digest), ()>,
     windows: OrdMap<Digest, Window>,
     headers: OrdMap<Height, Digest>,
+    /// What came into `seen`, by the minute of block time in which it came.
+    arrivals: OrdMap<u64, Arrivals>,
+    begins_on: Digest,
 }
 
 impl World {
@@ -121,6 +132,16 @@ impl World {
     /// Header digest of an ancestor of this state's block, of the last [`READY_BLOCKS_MAX`].
     pub fn header_digest(&self, height: Height) -> Option<Digest> {
         self.headers.get(&height).copied()
+    }
+
+    /// Digest of the last header before the epoch of this state's block: what that epoch's engine begins on. Of genesis in
+    /// the first epoch; zeros in the state of genesis itself.
+    pub fn begins_on(&self) -> Digest {
+        self.begins_on
+    }
+
+    pub(crate) fn begin_on(&mut self, last: Digest) {
+        self.begins_on = last;
     }
 
     pub(crate) fn remember_header(&mut self, height: Height, digest: Digest) {

@@ -219,6 +219,7 @@ impl Ledger {
             chain_id: self.chain_id,
             parent: header.parent,
             params: &self.genesis.params,
+            settles: header.settles,
         }
     }
 }

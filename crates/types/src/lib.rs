@@ -46,6 +46,9 @@ pub use image::{
     ReleaseState, Tag,
 };
 
+mod aside;
+pub use aside::Aside;
+
 mod record;
 pub use record::{
     Account, AccountState, Gateway, Organisation, Record, RecordRef, Role, Space, StateKey,

@@ -142,6 +142,8 @@ pub enum StateKey<'a> {
     Motion(Digest),
     /// 14: [`crate::OpenMotions`] of an organisation.
     OpenMotions(&'a str),
+    /// 15: [`crate::Aside`], once; from the first block that settles on.
+    Aside,
 }
 
 impl StateKey<'_> {
@@ -173,6 +175,7 @@ impl StateKey<'_> {
             Self::ConsensusKey(key) => fixed(&mut out, 12, &Digest(*key)),
             Self::Motion(id) => fixed(&mut out, 13, id),
             Self::OpenMotions(name) => put(&mut out, 14, &[name]),
+            Self::Aside => put(&mut out, 15, &[]),
         }
         out
     }

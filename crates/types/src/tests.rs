@@ -212,6 +212,21 @@ fn addresses_are_hosts_with_ports() {
 }
 
 #[test]
+fn what_stands_beside_the_table_has_one_key_and_one_encoding() {
+    assert_eq!(StateKey::Aside.encode(), [15]);
+    let aside = Aside {
+        revisions: Digest([1; 32]),
+        seen: Digest([2; 32]),
+        windows: Digest([3; 32]),
+        headers: Digest([4; 32]),
+        begins_on: Digest([5; 32]),
+    };
+    let bytes: Vec<u8> = (1..=5).flat_map(|part| [part; 32]).collect();
+    assert_eq!(encode(&aside), bytes);
+    assert_eq!(decode::<Aside>(&bytes), Ok(aside));
+}
+
+#[test]
 fn numbers_of_membership_are_never_given_to_anything_else() {
     let id = Digest([7; 32]);
     let keys = [

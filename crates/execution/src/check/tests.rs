@@ -72,6 +72,22 @@ fn defect_4a_11_expired_and_far_ahead_commands_are_refused() {
     assert_eq!(check_replay(&kit.world, early, &decoded), Err(CheckError::Replay(0)));
 }
 
+/// Its sequences would be remembered for ever, for as many keys as a lying proposer can think of.
+#[test]
+fn a_gateway_that_nobody_registered_has_no_batch_in_a_block() {
+    let mut kit = Kit::new();
+    let (known, stranger) = (crate::testkit::gateway(), crate::testkit::key(99));
+    let batch = |kit: &Kit, by| decode(&[kit.session_of(by, 1, "acme", vec![put("acme", b"k")])]);
+    assert_eq!(check_replay(&kit.world, 10_000_000, &batch(&kit, &known)), Ok(()));
+    let strange = batch(&kit, &stranger);
+    assert_eq!(check_replay(&kit.world, 10_000_000, &strange), Err(CheckError::Replay(0)));
+    let key = stranger.public();
+    let add = Action::Organisation(hanse_types::OrganisationAction::AddGateway { key });
+    let command = kit.signed(&acme(), add);
+    kit.run(&[command]);
+    assert_eq!(check_replay(&kit.world, 10_000_000, &strange), Ok(()));
+}
+
 #[test]
 fn defect_4a_11_wrong_parent_is_refused() {
     let parent = genesis_block(&genesis()).header;

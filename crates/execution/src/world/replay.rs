@@ -1,17 +1,17 @@
 //! What was seen before, so that nothing runs twice. Part of the state: equal on all members, also after a restart.
 
-use hanse_types::{Digest, TimeMs, limits::SESSION_WINDOW};
+use hanse_types::{Digest, StateKey, TimeMs, limits::SESSION_WINDOW};
 
-use super::World;
+use super::{Arrivals, World};
 
-const WORDS: usize = (SESSION_WINDOW / 64) as usize;
+pub(super) const WORDS: usize = (SESSION_WINDOW / 64) as usize;
 
 /// Sequences seen from one gateway: everything up to `high - SESSION_WINDOW` counts as seen, the last ones are bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Window {
     /// Greatest sequence seen.
-    high: u64,
-    bits: [u64; WORDS],
+    pub(super) high: u64,
+    pub(super) bits: [u64; WORDS],
 }
 
 impl Window {
@@ -56,14 +56,36 @@ impl World {
         sequence == 0 || self.windows.get(gateway).is_some_and(|w| w.contains(sequence))
     }
 
+    /// Whether this key was ever registered as a gateway's.
+    pub fn has_gateway(&self, gateway: &Digest) -> bool {
+        self.get(&StateKey::Gateway(*gateway).encode()).is_some()
+    }
+
     /// Greatest sequence seen from a gateway; 0 for none.
     pub fn sequence_high(&self, gateway: &Digest) -> u64 {
         self.windows.get(gateway).map_or(0, |w| w.high)
     }
 
-    pub(crate) fn see(&mut self, replay: Digest, valid_until_ms: TimeMs) {
-        self.seen.insert(replay, valid_until_ms);
+    /// Takes in the replay key of a command that a block of time `now` carries.
+    pub(crate) fn see(&mut self, now: TimeMs, replay: Digest, valid_until_ms: TimeMs) {
+        self.hold(replay, valid_until_ms);
+        self.arrive(now, replay, valid_until_ms);
+    }
+
+    fn hold(&mut self, replay: Digest, valid_until_ms: TimeMs) {
+        if let Some(old) = self.seen.insert(replay, valid_until_ms) {
+            self.seen_until.remove(&(old, replay));
+        }
         self.seen_until.insert((valid_until_ms, replay), ());
+    }
+
+    /// Makes what a world saw of its arrivals, as after a block of time `now`.
+    pub(super) fn recall(&mut self, now: TimeMs) {
+        let arrivals = self.arrivals.clone();
+        let all = arrivals.values().flat_map(Arrivals::entries);
+        for (replay, until) in all.filter(|(_, until)| *until >= now) {
+            self.hold(*replay, *until);
+        }
     }
 
     pub(crate) fn see_sequence(&mut self, gateway: Digest, sequence: u64) {
@@ -82,5 +104,6 @@ impl World {
             self.seen_until.remove(&(until, replay));
             self.seen.remove(&replay);
         }
+        self.drop_arrivals(now);
     }
 }

@@ -70,7 +70,7 @@ fn reversed_range_is_empty() {
 #[test]
 fn replay_keys_are_forgotten_only_after_their_time() {
     let mut world = World::default();
-    world.see(Digest([1; 32]), 100);
+    world.see(50, Digest([1; 32]), 100);
     world.forget_expired(100);
     assert!(world.has_seen(&Digest([1; 32])));
     world.forget_expired(101);
