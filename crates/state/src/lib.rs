@@ -6,6 +6,14 @@
 //! engine's storage), and runs on any of the engine's contexts.
 
 mod branch;
+mod files;
+mod portable;
 mod tree;
 
+/// What a map's files need of their runtime: those who only pass a map on name it here.
+pub use commonware_storage::Context;
+pub use portable::{
+    ExportError, Extent, Import, ImportError, LOG_OPERATIONS_MAX, PIECE_BYTES_MAX,
+    PIECE_OPERATIONS_MAX,
+};
 pub use tree::{OpenError, PersistError, ProveError, Settings, SettleError, StateTree};

@@ -1,46 +1,33 @@
 //! One member's copy of the authenticated map.
 
 use std::collections::BTreeMap;
-use std::num::{NonZeroU16, NonZeroU64, NonZeroUsize};
+use std::num::NonZeroU64;
 
 use commonware_cryptography::{Sha256, sha256};
 use commonware_parallel::Sequential;
-use commonware_runtime::buffer::paged::{CacheRef, page_size};
-use commonware_runtime::{BLOB_PAGE_SIZE, Spawner};
-use commonware_storage::journal::contiguous::fixed::Config as LogConfig;
-use commonware_storage::merkle::full::Config as MerkleConfig;
+use commonware_runtime::Spawner;
 use commonware_storage::qmdb::Error as DbError;
 use commonware_storage::qmdb::any::unordered::fixed::Operation;
-use commonware_storage::qmdb::current::FixedConfig;
 use commonware_storage::qmdb::current::unordered::fixed::Db;
 use commonware_storage::qmdb::floor::Proportional;
 use commonware_storage::translator::EightCap;
 use commonware_storage::{Context, mmr};
-use commonware_utils::{NZU64, NZUsize};
+use commonware_utils::NZU64;
 use hanse_crypto::Digest;
 use hanse_types::Height;
 use tracing::warn;
 
 use crate::branch::{CHUNK, digest, from_operation};
+use crate::files::{config, is_unfinished, wipe};
 
 #[cfg(test)]
 mod tests;
 
-/// Operations per file of the log (65 bytes each): files of 17 MB, so that pruning gives space back in useful steps.
-const LOG_ITEMS_PER_FILE: NonZeroU64 = NZU64!(262_144);
-/// Nodes per file of the tree (32 bytes each), two per operation: the same reach as a log file.
-const NODES_PER_FILE: NonZeroU64 = NZU64!(524_288);
-/// Bytes read at once when the log is replayed at start.
-const REPLAY_BYTES: NonZeroUsize = NZUsize!(1 << 20);
-/// Keys remembered while the index is rebuilt at start, to tell colliding ones apart without reading again.
-const REPLAY_KEYS: NonZeroUsize = NZUsize!(1 << 16);
 /// Operations looked at in one step when an older height is searched for.
 const SEARCH_STEP: NonZeroU64 = NZU64!(1_024);
-/// Page of the read cache; with its checksum one page of the file system.
-const PAGE: NonZeroU16 = page_size(BLOB_PAGE_SIZE);
 
-type Error = DbError<mmr::Family>;
-type Map<E> =
+pub(crate) type Error = DbError<mmr::Family>;
+pub(crate) type Map<E> =
     Db<mmr::Family, E, sha256::Digest, sha256::Digest, Sha256, EightCap, CHUNK, Sequential>;
 
 /// How much memory the map may use, and from where it may start. None of it changes a root.
@@ -96,6 +83,9 @@ pub enum OpenError {
     /// Files that hold nothing usable could not be removed.
     #[error("removing an unusable state map failed")]
     Wipe(#[source] commonware_runtime::Error),
+    /// Whether an [`crate::Import`] was left unfinished could not be read.
+    #[error("looking for an unfinished import failed")]
+    Unfinished(#[source] commonware_runtime::Error),
 }
 
 /// A batch could not be settled.
@@ -151,7 +141,8 @@ pub enum PersistError {
 impl<E: Context + Spawner> StateTree<E> {
     /// Opens the map in the partitions whose names start with `partition`, at the newest durable
     /// height that is not above `settings.at_most`. What cannot be read is removed, and the map
-    /// starts empty: all of it comes back by settling again from genesis.
+    /// starts empty: all of it comes back by settling again from genesis. So does what an
+    /// [`crate::Import`] left unfinished, however much of it is there.
     ///
     /// Returns the height up to which the map is settled, or `None` when it is empty.
     ///
@@ -162,6 +153,10 @@ impl<E: Context + Spawner> StateTree<E> {
         partition: &str,
         settings: &Settings,
     ) -> Result<(Self, Option<Height>), OpenError> {
+        if is_unfinished(&context, partition).await.map_err(OpenError::Unfinished)? {
+            warn!(partition, "an import of the state map was left unfinished and is removed");
+            wipe(&context, partition).await.map_err(OpenError::Wipe)?;
+        }
         let mut size = None;
         let mut attempt = 0;
         loop {
@@ -170,7 +165,7 @@ impl<E: Context + Spawner> StateTree<E> {
             let error = match Map::init(child, config(partition, settings), size).await {
                 Ok(map) => match settled_height(&map).await {
                     Ok(settled) if settled <= Some(settings.at_most) => {
-                        return Ok((Self::new(map, settled), settled));
+                        return Ok((Self::new(map, settled, mmr::Location::new(0)), settled));
                     }
                     Ok(_) => match older(&map, settings.at_most).await {
                         Ok(location) => {
@@ -192,9 +187,15 @@ impl<E: Context + Spawner> StateTree<E> {
         }
     }
 
-    fn new(map: Map<E>, settled: Option<Height>) -> Self {
-        let (root, boundary) = (digest(&map.root()), mmr::Location::new(0));
+    /// `boundary` is the sync boundary of the state that must stay openable: zero where none is known.
+    pub(crate) fn new(map: Map<E>, settled: Option<Height>, boundary: mmr::Location) -> Self {
+        let root = digest(&map.root());
         Self { map: Some(map), root, settled, boundary }
+    }
+
+    /// The storage's own map; `None` once lost.
+    pub(crate) fn map(&self) -> Option<&Map<E>> {
+        self.map.as_ref()
     }
 
     /// Puts the writes of the blocks above the last settled height up to `height` into the map:
@@ -301,13 +302,13 @@ async fn apply<E: Context + Spawner>(
 }
 
 /// What a commit carries: the height, in the last eight bytes.
-fn mark(height: Height) -> sha256::Digest {
+pub(crate) fn mark(height: Height) -> sha256::Digest {
     let mut bytes = [0; 32];
     bytes[24..].copy_from_slice(&height.to_be_bytes());
     sha256::Digest(bytes)
 }
 
-fn marked(mark: &sha256::Digest) -> Height {
+pub(crate) fn marked(mark: &sha256::Digest) -> Height {
     Height::from_be_bytes(mark.0[24..].try_into().expect("eight bytes"))
 }
 
@@ -338,52 +339,4 @@ async fn older<E: Context + Spawner>(
         end = start;
     }
     Err(DbError::DataCorrupted("no commit is old enough"))
-}
-
-/// Names and sizes of the files.
-fn config(partition: &str, settings: &Settings) -> FixedConfig<EightCap, Sequential> {
-    let at_least = |bytes: usize| NonZeroUsize::new(bytes).unwrap_or(NonZeroUsize::MIN);
-    let page_cache = CacheRef::new(PAGE, at_least(settings.cache_bytes / usize::from(PAGE.get())));
-    let write_buffer = at_least(settings.write_buffer_bytes);
-    let [log, nodes, nodes_metadata, bits] = partitions(partition);
-    FixedConfig {
-        merkle_config: MerkleConfig {
-            journal_partition: nodes,
-            metadata_partition: nodes_metadata,
-            items_per_blob: NODES_PER_FILE,
-            write_buffer,
-            replay_buffer: REPLAY_BYTES,
-            strategy: Sequential,
-            page_cache: page_cache.clone(),
-        },
-        journal_config: LogConfig {
-            partition: log,
-            items_per_blob: LOG_ITEMS_PER_FILE,
-            page_cache,
-            write_buffer,
-            replay_buffer: REPLAY_BYTES,
-        },
-        grafted_metadata_partition: bits,
-        translator: EightCap,
-        init_cache: Some(REPLAY_KEYS),
-        init_buffer: REPLAY_BYTES,
-        init_concurrency: (),
-    }
-}
-
-fn partitions(partition: &str) -> [String; 4] {
-    ["log", "nodes", "nodes-meta", "bits"].map(|part| format!("{partition}-{part}"))
-}
-
-/// Removes every file of the map. Journals keep their blobs and metadata in partitions of their own beside the named one.
-async fn wipe<E: Context>(context: &E, partition: &str) -> Result<(), commonware_runtime::Error> {
-    for part in partitions(partition) {
-        for suffix in ["", "-blobs", "-metadata"] {
-            match context.remove(&format!("{part}{suffix}"), None).await {
-                Ok(()) | Err(commonware_runtime::Error::PartitionMissing(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@ use hanse_crypto::hash;
 use hanse_proof::StateBranch;
 
 use super::*;
+use crate::files::partitions;
 
 type Context = deterministic::Context;
 type Writes = Vec<(Digest, Option<Digest>)>;
