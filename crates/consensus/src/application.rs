@@ -11,7 +11,7 @@ use hanse_types::{Block, Committee, Digest, Height, Place, TimeMs};
 /// # Expected flow
 /// 1. When this member leads, the engine waits for [`Application::work`] (a while longer at the slower paces) or the heartbeat, then calls [`Application::build`] on a known parent.
 /// 2. Every member calls [`Application::admit`] for each proposal, parents first, possibly for competing blocks of one height.
-/// 3. Each height ends in exactly one [`Application::commit`], in order, with no gap; after a restart heights may come again from 1.
+/// 3. Each height ends in exactly one [`Application::commit`], in order, with no gap; after a restart heights may come again, from where the application begins.
 ///
 /// # Guarantees asked of the implementor
 /// All methods but the futures return promptly and never block on I/O. A block a quorum found [`Verdict::Valid`] is never refused by `commit`.

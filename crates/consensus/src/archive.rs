@@ -10,6 +10,7 @@ use hanse_types::limits;
 
 use crate::{
     EngineBlock,
+    base::Anchor,
     config::{Config, nz},
     engine::{Digest, Finalization, Runtime},
     past::Known,
@@ -71,10 +72,12 @@ pub struct Stored<E: Runtime> {
     pub(crate) cache: CacheRef,
     pub(crate) certificates: Certificates<E>,
     pub(crate) blocks: Blocks<E>,
+    /// Where the application begins, if not at genesis.
+    pub(crate) base: Option<Anchor>,
 }
 
 impl<E: Runtime> Stored<E> {
-    /// Opens the archives that `config` names, or makes empty ones.
+    /// Opens the archives that `config` names, or makes empty ones, for an application that begins at genesis.
     ///
     /// # Errors
     /// [`StartError::Config`] if the configuration contradicts itself, [`StartError::Certificates`] and
@@ -90,19 +93,25 @@ impl<E: Runtime> Stored<E> {
         let blocks = settings(config, "blocks", &cache, ());
         let blocks = immutable::Archive::init(context.child("blocks"), blocks);
         let blocks = blocks.await.map_err(StartError::Blocks)?;
-        Ok(Self { cache, certificates, blocks })
+        Ok(Self { cache, certificates, blocks, base: None })
+    }
+
+    /// The height whose outcome the application begins with: 0 for genesis.
+    pub(crate) fn begins(&self) -> u64 {
+        self.base.as_ref().map_or(0, Anchor::height)
     }
 
     /// The height up to which [`crate::start`] will replay; what is kept elsewhere must not be ahead of it.
     pub fn height(&self) -> u64 {
-        let last = self.blocks.next_gap(commonware_consensus::types::Height::new(1)).0;
-        last.map_or(0, |height| height.get())
+        let first = commonware_consensus::types::Height::new(self.begins() + 1);
+        self.blocks.next_gap(first).0.map_or(self.begins(), |height| height.get())
     }
 
     /// Notes who signed the certificates of the epoch that `schemes` has come to.
     pub(crate) async fn signers(&self, schemes: &Schemes, known: &Known) -> Result<(), StartError> {
         let epoch = schemes.newest().epoch;
         let first = epoch.checked_sub(1).map_or(1, |before| schemes.last(before).get() + 1);
+        // What lies before the application's beginning may be stored, or not.
         for height in first..=self.height() {
             let found = self.certificates.get(Identifier::Index(height)).await;
             if let Some(finalization) = found.map_err(StartError::Certificates)? {
@@ -112,11 +121,11 @@ impl<E: Runtime> Stored<E> {
         Ok(())
     }
 
-    /// Hands every stored block from height 1 to the application, in order, up to the first gap, one at a time.
+    /// Hands every stored block after the application's beginning to it, in order, up to the first gap, one at a time.
     pub(crate) async fn replay(&self, context: &E, spine: &Spine) -> Result<(), StartError> {
         let (Self { certificates, blocks, .. }, last) = (self, self.height());
         let mut said = context.current();
-        for height in 1..=last {
+        for height in self.begins() + 1..=last {
             let block = blocks.get(Identifier::Index(height)).await.map_err(StartError::Blocks)?;
             let block = block.ok_or(StartError::Missing(height))?;
             let finalization = certificates
@@ -132,7 +141,7 @@ impl<E: Runtime> Stored<E> {
                 tracing::info!(height, of = last, "replaying stored blocks");
             }
         }
-        if last > 0 {
+        if last > self.begins() {
             tracing::info!(height = last, "replayed stored blocks");
         }
         Ok(())

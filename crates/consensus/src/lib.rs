@@ -5,10 +5,12 @@
 
 mod application;
 mod archive;
+mod base;
 mod bridge;
 mod certified;
 mod committer;
 mod config;
+mod courier;
 mod early;
 mod engine;
 mod engine_block;
@@ -28,7 +30,9 @@ mod watch;
 
 pub use application::{Application, Certified, Pace, Verdict};
 pub use archive::Stored;
+pub use base::Base;
 pub use config::{Config, ConfigError, ConsensusKey, NAMESPACE, Sizes, namespace};
+pub use courier::{COURIER_BYTES_MAX, Courier};
 pub use engine::Runtime;
 pub use engine_block::{BLOCK_BYTES_MAX, EngineBlock};
 pub use epochs::Doubt;

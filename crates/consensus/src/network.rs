@@ -24,8 +24,9 @@ use hanse_types::limits;
 use rand_core::CryptoRng;
 
 use crate::{
-    EngineBlock,
+    Courier, EngineBlock,
     config::{ConsensusKey, public_key},
+    courier::COURIER_BYTES_MAX,
     engine::{Digest, PublicKey, Scheme},
     past::ask::TELL_BYTES_MAX,
 };
@@ -65,6 +66,7 @@ impl Channel {
             "broadcast" => EngineBlock::max_encode_size(&()),
             "gossip" => GOSSIP_BYTES_MAX,
             "past" => TELL_BYTES_MAX,
+            "states" => COURIER_BYTES_MAX,
             _ => marshal::max_payload_size::<Standard<EngineBlock>, Scheme>(count, &()),
         }
     }
@@ -77,7 +79,7 @@ impl Channel {
 }
 
 /// In the order of [`Channels`]' fields.
-pub(crate) const CHANNELS: [Channel; 7] = [
+pub(crate) const CHANNELS: [Channel; 8] = [
     // A view takes three votes, three certificates and one block of each member at most.
     Channel::new("votes", 0, 8_192, 64, 128),
     Channel::new("certificates", 1, 4_096, 32, 320),
@@ -87,6 +89,8 @@ pub(crate) const CHANNELS: [Channel; 7] = [
     Channel::new("backfill", 4, 1_024, 16, 64 * 1024),
     Channel::new("gossip", 5, 4_096, 64, 8 * 1024),
     Channel::new("past", 6, 32, 8, 128),
+    // A member that takes over a state has a few requests under way.
+    Channel::new("states", 7, 128, 4, 64 * 1024),
 ];
 
 /// A kind of network: the types of its ends. [`Real`] and [`Simulated`] are the two there are.
@@ -132,9 +136,17 @@ pub struct Channels<N: Links> {
     pub(crate) backfill: Pair<N>,
     pub(crate) gossip: Pair<N>,
     pub(crate) past: Pair<N>,
+    pub(crate) states: Option<Pair<N>>,
     pub(crate) blocker: N::Blocker,
     pub(crate) peers: N::Peers,
     pub(crate) track: Track,
+}
+
+impl<N: Links> Channels<N> {
+    /// The end for messages about whole states; once.
+    pub fn courier(&mut self) -> Option<Courier> {
+        self.states.take().map(Courier::new::<N>)
+    }
 }
 
 /// Somebody whom members keep connections to.
@@ -286,7 +298,7 @@ where
     oracle.track(0, peers);
     let track = tracker(oracle.clone(), configured);
     let mut open = |channel: Channel| network.register(channel.number, channel.quota());
-    let [votes, certificates, resolver, broadcast, backfill, gossip, past] = CHANNELS;
+    let [votes, certificates, resolver, broadcast, backfill, gossip, past, states] = CHANNELS;
     let channels = Channels {
         votes: open(votes),
         certificates: open(certificates),
@@ -295,6 +307,7 @@ where
         backfill: open(backfill),
         gossip: open(gossip),
         past: open(past),
+        states: Some(open(states)),
         blocker: oracle.clone(),
         peers: oracle,
         track,
@@ -372,8 +385,8 @@ pub async fn simulated_channels<E: Clock>(
         let pair = control.register(channel.number, channel.quota()).await;
         opened.push(pair.map_err(|_| NetworkError::Ended)?);
     }
-    let [votes, certificates, resolver, broadcast, backfill, gossip, past] =
-        <[_; 7]>::try_from(opened).unwrap_or_else(|_| unreachable!("one pair per channel"));
+    let [votes, certificates, resolver, broadcast, backfill, gossip, past, states] =
+        <[_; 8]>::try_from(opened).unwrap_or_else(|_| unreachable!("one pair per channel"));
     Ok(Channels {
         votes,
         certificates,
@@ -382,6 +395,7 @@ pub async fn simulated_channels<E: Clock>(
         backfill,
         gossip,
         past,
+        states: Some(states),
         blocker: control,
         peers: oracle.manager(),
         // Whoever holds the oracle says who is linked with whom.

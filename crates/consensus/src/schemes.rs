@@ -39,13 +39,18 @@ struct Inner {
 }
 
 impl Schemes {
-    /// The epoch of the founders, which begins on `genesis`.
+    /// The epoch of `committee`, which begins on the block `begins_on`: the founders' and genesis, or a later one. Those before
+    /// are not known.
     ///
     /// # Errors
-    /// [`ConfigError::Committee`] if the founders' keys are not distinct ed25519 keys.
-    pub(crate) fn new(config: &Config, genesis: Digest) -> Result<Self, ConfigError> {
+    /// [`ConfigError::Committee`] if the committee's keys are not distinct ed25519 keys.
+    pub(crate) fn new(
+        config: &Config,
+        committee: &Committee,
+        begins_on: Digest,
+    ) -> Result<Self, ConfigError> {
         let namespace: Arc<[u8]> = config.namespace().into();
-        let newest = seats(&config.committee, genesis)?;
+        let newest = seats(committee, begins_on)?;
         let verifier = Arc::new(Scheme::verifier(&namespace, newest.participants.clone()));
         let verifiers = BTreeMap::from([(newest.epoch, verifier)]);
         Ok(Self {

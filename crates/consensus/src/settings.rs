@@ -19,6 +19,7 @@ use commonware_utils::{NZU64, NonZeroDuration};
 
 use crate::{
     Config, EngineBlock,
+    base::Anchor,
     config::nz,
     engine::{Digest, Elector, PublicKey, Scheme},
     schemes::{Schemes, Seats},
@@ -76,15 +77,20 @@ pub(crate) type MarshalSettings =
 pub(crate) fn marshal_settings(
     config: &Config,
     schemes: &Schemes,
-    genesis: EngineBlock,
+    (genesis, base): (EngineBlock, Option<Anchor>),
     cache: &CacheRef,
 ) -> MarshalSettings {
     let sizes = config.sizes;
     let digest = genesis.digest();
+    let start = match base {
+        // Where it had come to in an earlier life takes precedence if that is further.
+        Some(base) => marshal::Start::Floor(base.finalization),
+        None => marshal::Start::Genesis(Digested::precomputed(genesis, digest)),
+    };
     marshal::Config {
         provider: schemes.clone(),
         epocher: schemes.epocher().clone(),
-        start: marshal::Start::Genesis(Digested::precomputed(genesis, digest)),
+        start,
         partition_prefix: format!("{}-marshal", config.partition_prefix),
         mailbox_size: nz(sizes.mailbox),
         view_retention: ViewDelta::new(sizes.view_retention),

@@ -93,12 +93,13 @@ pub(crate) enum Standing {
 }
 
 impl Spine {
-    pub(crate) fn new(app: Arc<dyn Application>, genesis: &EngineBlock, schemes: Schemes) -> Self {
-        let digest = genesis.digest();
+    /// A chain that begins at `first`, whose outcome the application holds.
+    pub(crate) fn new(app: Arc<dyn Application>, first: &EngineBlock, schemes: Schemes) -> Self {
+        let (digest, height) = (first.digest(), first.height().get());
         let tip = Tip {
-            height: 0,
+            height,
             digest,
-            recent: BTreeMap::from([(0, digest)]),
+            recent: BTreeMap::from([(height, digest)]),
             candidates: BTreeMap::new(),
             certified: Runs::default(),
             certificates: BTreeMap::new(),
@@ -106,7 +107,7 @@ impl Spine {
         Self {
             app,
             tip: Mutex::new(tip),
-            height: watch::Sender::new(0),
+            height: watch::Sender::new(height),
             live: Live::default(),
             schemes,
         }

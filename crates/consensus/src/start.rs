@@ -46,6 +46,9 @@ pub enum StartError {
     /// The archive's index names a block that is not there.
     #[error("the archive has lost the block at height {0}")]
     Missing(u64),
+    /// What the member is to begin with contradicts itself.
+    #[error("the state this member begins with cannot be gone on from: {0}")]
+    Base(&'static str),
     /// A stored block does not follow the one before it.
     #[error("the stored block at height {0} does not follow the one below")]
     Broken(u64),
@@ -108,7 +111,7 @@ where
     let Begun { schemes, spine, known, own } =
         begin(&context, &config, &stored, (&genesis, &application)).await?;
     let seats = schemes.newest();
-    let Stored { cache, certificates, blocks } = stored;
+    let Stored { cache, certificates, blocks, base } = stored;
 
     let (right, asker, searches) = rights(&mut context, &config, &known, (own, seats.epoch))?;
     let asking = context.child("past").spawn({
@@ -125,7 +128,7 @@ where
         backfill_settings(&config, network.peers, network.blocker.clone()),
         network.backfill,
     );
-    let settings = marshal_settings(&config, &schemes, genesis, &cache);
+    let settings = marshal_settings(&config, &schemes, (genesis, base), &cache);
     let (actor, marshal, _) =
         Actor::init(context.child("marshal"), certificates, blocks, settings).await;
 
@@ -191,8 +194,12 @@ async fn begin<E: Runtime>(
     stored: &Stored<E>,
     (genesis, application): (&EngineBlock, &Arc<dyn Application>),
 ) -> Result<Begun, StartError> {
-    let schemes = Schemes::new(config, genesis.digest())?;
-    let spine = Arc::new(Spine::new(application.clone(), genesis, schemes.clone()));
+    let base = stored.base.as_ref();
+    let (committee, begins_on) = base
+        .map_or((&config.committee, genesis.digest()), |base| (&base.committee, base.begins_on));
+    let schemes = Schemes::new(config, committee, begins_on)?;
+    let first = base.map_or(genesis, |base| &base.block);
+    let spine = Arc::new(Spine::new(application.clone(), first, schemes.clone()));
     stored.replay(context, &spine).await?;
     let seats = schemes.newest();
     let known = Arc::new(Known::new(&seats));

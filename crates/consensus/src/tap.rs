@@ -205,6 +205,7 @@ impl<E: Clock> Channels<Simulated<E>> {
             backfill: plain("backfill", self.backfill),
             gossip: plain("gossip", self.gossip),
             past,
+            states: self.states.map(|pair| plain("states", pair)),
             blocker: self.blocker,
             peers: self.peers,
             track: self.track,

@@ -1,5 +1,6 @@
 //! Whole committees in the deterministic runtime: four members, a small application, faults.
 
+mod base;
 mod cluster;
 mod epochs;
 mod fake;

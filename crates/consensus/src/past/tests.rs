@@ -28,7 +28,7 @@ fn finalize(view: u64, payload: u8) -> Finalize<Scheme, Digest> {
 
 fn seats() -> Seats {
     let config = config_of(4);
-    Schemes::new(&config, sha256::Digest([0; 32])).unwrap().newest()
+    Schemes::new(&config, &config.committee, sha256::Digest([0; 32])).unwrap().newest()
 }
 
 fn log(artifacts: &[Artifact]) -> OwnVotes {

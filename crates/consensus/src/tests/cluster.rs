@@ -12,7 +12,7 @@ use hanse_types::{ChainParams, Committee, CommitteeMember, Digest, Threshold};
 
 use super::fake::Fake;
 use crate::{
-    Config, ConsensusKey, Ended, Handle, SimulatedOracle, Sizes, StartError, Stored,
+    Base, Config, ConsensusKey, Ended, Handle, SimulatedOracle, Sizes, StartError, Stored,
     simulated_channels, simulated_key, simulated_network, start,
 };
 
@@ -209,6 +209,17 @@ impl Cluster {
     }
 
     pub(super) async fn start_config(&mut self, i: usize, config: Config, app: Fake) {
+        self.start_at(i, config, app, None).await;
+    }
+
+    /// Starts member `i` with an application that begins at `base`.
+    pub(super) async fn start_at(
+        &mut self,
+        i: usize,
+        config: Config,
+        app: Fake,
+        base: Option<Base>,
+    ) {
         assert!(self.members[i].is_none());
         let app = Arc::new(app);
         let channels = simulated_channels(&self.oracle, &self.keys[i].public()).await.unwrap();
@@ -218,7 +229,10 @@ impl Cluster {
         let context = self.context.child("member").with_attribute("start", self.starts);
         let application = app.clone();
         let task = context.spawn(move |context| async move {
-            let stored = Stored::open(context.child("stored"), &config).await.unwrap();
+            let mut stored = Stored::open(context.child("stored"), &config).await.unwrap();
+            if let Some(base) = &base {
+                stored = stored.begin_at(base).await.unwrap();
+            }
             let context = context.child("consensus");
             let started = start(context, config, stored, channels, application);
             let started = Box::pin(started).await.unwrap();
@@ -228,6 +242,22 @@ impl Cluster {
         });
         let handle = started.await.unwrap();
         self.members[i] = Some(Member { app, handle, ended, task });
+    }
+
+    /// What a member can begin with at `height`, as member `from` has it: with all that follows up to a certificate.
+    pub(super) fn base(&self, from: usize, height: u64) -> Base {
+        let (chain, blocks) =
+            self.member(from).app.look(|s| (s.chain.clone(), s.committed_blocks.clone()));
+        let (at, epoch) = (height as usize, height / self.epoch_blocks);
+        let certified = (at + 1..).find(|h| chain[*h].1.is_some()).unwrap();
+        let boundary = (epoch * self.epoch_blocks).saturating_sub(1) as usize;
+        Base {
+            block: blocks[at].clone(),
+            committee: seats(&self.keys, epoch, self.seated),
+            begins_on: chain[boundary].0,
+            after: blocks[at + 1..=certified].to_vec(),
+            finalization: chain[certified].1.clone().unwrap(),
+        }
     }
 
     /// Starts member `i` with an empty disk in place of its own.

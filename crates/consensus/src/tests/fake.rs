@@ -33,6 +33,8 @@ pub(super) struct Fake {
 pub(super) struct State {
     pub(super) tip: (Height, Digest),
     pub(super) chain: Vec<(Digest, Option<Vec<u8>>)>,
+    /// Committed blocks, from genesis or from where this one began.
+    pub(super) committed_blocks: Vec<Arc<Block>>,
     pub(super) blocks: BTreeMap<Digest, Arc<Block>>,
     pub(super) committed: BTreeSet<Vec<u8>>,
     pub(super) gossip: Vec<([u8; 32], Bytes)>,
@@ -50,6 +52,7 @@ impl Fake {
         let state = State {
             tip: (0, digest),
             chain: vec![(digest, None)],
+            committed_blocks: vec![genesis.clone()],
             blocks: BTreeMap::from([(digest, genesis.clone())]),
             committed: BTreeSet::new(),
             gossip: Vec::new(),
@@ -67,6 +70,20 @@ impl Fake {
             epoch_blocks: 1_000_000,
             committee: Box::new(|_| unreachable!("no test lives a million blocks")),
         }
+    }
+
+    /// Takes over what `other` had come to at `height`.
+    pub(super) fn begin_at(&self, other: &Self, height: Height) {
+        let (chain, blocks) = other.look(|s| (s.chain.clone(), s.committed_blocks.clone()));
+        let upto = height as usize + 1;
+        let mut state = self.state.lock();
+        let block = blocks[upto - 1].clone();
+        state.tip = (height, block.header.digest());
+        let commands = blocks[..upto].iter().flat_map(|b| b.body.commands());
+        state.committed = commands.map(|c| c.bytes.clone()).collect();
+        state.blocks = BTreeMap::from([(state.tip.1, block)]);
+        state.chain = chain[..upto].to_vec();
+        state.committed_blocks = blocks[..upto].to_vec();
     }
 
     pub(super) fn submit(&self, command: &[u8]) {
@@ -239,6 +256,7 @@ impl Application for Fake {
         state.committed.extend(certified.block.body.commands().map(|c| c.bytes.clone()));
         state.chain.push((certified.digest, certified.finalization));
         let tip = state.tip;
+        state.committed_blocks.push(certified.block.clone());
         state.blocks.insert(tip.1, certified.block);
         state.blocks.retain(|digest, block| block.header.height > tip.0 || *digest == tip.1);
     }
