@@ -78,6 +78,8 @@ codes! {
         "List the accounts at /v1/accounts.";
     UnknownMotion "unknown_motion" NOT_FOUND "There is no such motion"
         "List the motions at /v1/motions.";
+    UnknownSnapshot "unknown_snapshot" NOT_FOUND "There is no such snapshot"
+        "Have one made with POST /v1/snapshots, and read the newest.";
     UnknownHeight "unknown_height" NOT_FOUND "This member has no block of this height yet"
         "Ask again later; the newest height is in /v1/status.";
     NothingToProve "nothing_to_prove" NOT_FOUND "There is nothing to prove under this name"
@@ -88,6 +90,8 @@ codes! {
         "Send the request again over a faster connection.";
     CommandExpired "command_expired" CONFLICT "The command can no longer run"
         "It was not executed. Sign it again with a later validity and a new nonce.";
+    CommandExecuted "command_executed" CONFLICT "The command was executed before"
+        "It is done and will not be done again. For its outcome ask another member, or read the state.";
     Forgotten "forgotten" GONE "This member no longer keeps that height at hand"
         "Start from the height in `oldest`, or ask a member that keeps more.";
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is over the limit"
@@ -221,6 +225,7 @@ impl From<SubmitError> for Problem {
             SubmitError::Malformed(_) => Self::new(Code::MalformedCommand, detail),
             SubmitError::BadSignature => Self::new(Code::BadSignature, detail),
             SubmitError::Expired => Self::new(Code::CommandExpired, detail),
+            SubmitError::Executed => Self::new(Code::CommandExecuted, detail),
             SubmitError::WrongChain => Self::new(Code::WrongChain, detail),
             SubmitError::NotReady => Self::new(Code::NotReady, detail),
             SubmitError::NoGateway => Self::new(Code::NoGateway, detail),

@@ -34,6 +34,17 @@ pub(crate) struct Boundary {
     changes: bool,
 }
 
+/// A change of members: the last block of an epoch, with its certificate, and who votes from then on.
+#[derive(Clone, Debug, PartialEq, Eq, borsh::BorshSerialize, borsh::BorshDeserialize)]
+pub struct Turn {
+    /// The block's header.
+    pub header: Header,
+    /// The engine's bytes that certify it.
+    pub finalization: Vec<u8>,
+    /// The committee of the next epoch.
+    pub next: Committee,
+}
+
 /// What the committed chain says about epochs.
 #[derive(Debug)]
 pub(crate) struct Epochs {
@@ -49,6 +60,37 @@ impl Epochs {
     pub(crate) fn new(founders: Committee) -> Self {
         let committees = BTreeMap::from([(founders.epoch, founders)]);
         Self { committees, boundaries: BTreeMap::new(), newest: 0 }
+    }
+
+    /// As it stands in `epoch`, when members have changed in `turns`, oldest first.
+    pub(crate) fn resumed(founders: Committee, turns: &[Turn], epoch: u64) -> Self {
+        let mut epochs = Self { newest: epoch, ..Self::new(founders) };
+        for Turn { header, finalization, next } in turns {
+            epochs.committees.insert(next.epoch, next.clone());
+            let boundary = Boundary {
+                header: header.clone(),
+                digest: header.digest(),
+                finalization: Some(finalization.clone()),
+                next: next.clone(),
+                changes: true,
+            };
+            epochs.boundaries.insert(header.place.epoch, boundary);
+        }
+        epochs
+    }
+
+    /// The changes of members before `epoch`, oldest first; none while a certificate of one is missing.
+    pub(crate) fn turns(&self, epoch: u64) -> Option<Vec<Turn>> {
+        let turn = |boundary: &Boundary| {
+            let finalization = boundary.finalization.clone()?;
+            Some(Turn {
+                header: boundary.header.clone(),
+                finalization,
+                next: boundary.next.clone(),
+            })
+        };
+        let before = self.boundaries.range(..epoch).map(|(_, boundary)| boundary);
+        before.filter(|boundary| boundary.changes).map(turn).collect()
     }
 
     /// Takes in the last block of an epoch, whose header names `next`.

@@ -11,6 +11,7 @@ use hanse_types::{Block, Digest, Genesis, Header, Height, PublicKey, TimeMs};
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
+    Base, Checked,
     chain::{Candidate, Chain},
     epochs::Epochs,
     outbox::Outbox,
@@ -66,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) places: BTreeMap<Digest, (Height, u32)>,
     pub(crate) settlement: Settlement,
     pub(crate) epochs: Epochs,
+    /// The height this desk began at: of what came before it holds the outcome only.
+    pub(crate) begins: Height,
     /// Rotates the first turn between organisations.
     pub(crate) turn: usize,
     /// False until replay ended and this member takes part.
@@ -107,9 +110,30 @@ pub struct LedgerStatus {
 impl Ledger {
     /// A desk at height 0.
     pub fn new(config: Config) -> Arc<Self> {
+        let (candidate, settlement) = genesis_candidate(&config.genesis);
+        let epochs = Epochs::new(config.genesis.committee());
+        Self::at(config, candidate, settlement, epochs)
+    }
+
+    /// A desk at the height of `base`, with the map as it stood there.
+    pub fn begin_at(config: Config, base: &Base) -> Arc<Self> {
+        let candidate = base.candidate(&config.genesis);
+        let Checked { header, root, .. } = base.checked();
+        let (world, history) = (base.world().clone(), base.history().clone());
+        let settlement = Settlement::resumed(header.clone(), *root, world, history);
+        let epochs = base.epochs(&config.genesis);
+        Self::at(config, candidate, settlement, epochs)
+    }
+
+    fn at(
+        config: Config,
+        candidate: Candidate,
+        settlement: Settlement,
+        epochs: Epochs,
+    ) -> Arc<Self> {
         let Config { genesis, gateway, gossip } = config;
         let chain_id = genesis.chain_id();
-        let (candidate, settlement) = genesis_candidate(&genesis);
+        let begins = candidate.height();
         let snapshot = Snapshot {
             header: candidate.block.header.clone(),
             digest: candidate.digest,
@@ -124,7 +148,8 @@ impl Ledger {
             recent_actions: 0,
             places: BTreeMap::new(),
             settlement,
-            epochs: Epochs::new(genesis.committee()),
+            epochs,
+            begins,
             turn: 0,
             ready: false,
             live: false,
@@ -218,8 +243,8 @@ impl Ledger {
             time_ms: header.timestamp_ms,
             chain_id: self.chain_id,
             parent: header.parent,
-            params: &self.genesis.params,
             settles: header.settles,
+            params: &self.genesis.params,
         }
     }
 }
@@ -230,7 +255,8 @@ fn genesis_candidate(genesis: &Genesis) -> (Candidate, Settlement) {
     let (world, dirty) = genesis_world(genesis);
     let mut history = Accumulator::default();
     history.push(&digest);
-    let settlement = Settlement::genesis(Unsettled::new(world.clone(), dirty.clone()));
+    let changes = Unsettled::new(world.clone(), dirty.clone());
+    let settlement = Settlement::genesis(block.header.clone(), changes, history.clone());
     let succession = Succession::after(&genesis.params, &block.header, &world);
     let executed = Executed {
         world,

@@ -15,13 +15,15 @@ mod ledger;
 pub use ledger::{Audience, Config, Ledger, LedgerStatus};
 
 mod admit;
+mod base;
 mod build;
 mod commit;
 mod epochs;
 mod settle;
 pub use admit::Admission;
-pub use epochs::BoundaryError;
-pub use settle::{Job, ProofReply, TreeAnswer, Unsettled};
+pub use base::{Base, Checked, MANIFEST_VERSION, Manifest, ManifestError};
+pub use epochs::{BoundaryError, Turn};
+pub use settle::{Job, ProofReply, Still, TreeAnswer, Unsettled};
 
 mod submit;
 pub use submit::{Outcome, SubmitError, Ticket, TicketError};

@@ -24,6 +24,9 @@ pub const PROOFS_WAITING_MAX: usize = 1_024;
 pub const PROOF_KEYS_MAX: usize = 1_000;
 /// Headers one proof may carry between its claim and the certificate.
 pub const PROOF_HEADERS_MAX: usize = 256;
+/// Blocks that may follow the one whose state was written out, up to a certified one: the header that carries its root, and
+/// [`PROOF_HEADERS_MAX`] to the next certificate; few in practice.
+pub const SNAPSHOT_BLOCKS_MAX: usize = 2 * PROOF_HEADERS_MAX;
 /// Milliseconds a client is told to wait when the pool is full: about two blocks under load.
 pub const RETRY_AFTER_MS: u64 = 50;
 /// Microseconds a session batch waits at most for clients that were just answered to come back, and signed commands for

@@ -7,11 +7,11 @@ use hanse_proof::{
     Claim, Entry, Finalization, Handover, LeafPath, Proof, StateBranch, StateProofItem,
     decode_finalization, limits::HANDOVERS_MAX,
 };
-use hanse_types::{CommandKind, Digest, Header, Height, Record};
+use hanse_types::{Block, CommandKind, Digest, Header, Height, Record, StateKey};
 
 use crate::{
-    Ledger,
-    limits::{PROOF_HEADERS_MAX, PROOF_KEYS_MAX},
+    Ledger, MANIFEST_VERSION, Manifest, Still,
+    limits::{PROOF_HEADERS_MAX, PROOF_KEYS_MAX, SNAPSHOT_BLOCKS_MAX},
     query::Committed,
     settle::TreeAnswer,
 };
@@ -155,10 +155,56 @@ impl Ledger {
         }
     }
 
+    /// What proves the state of `still` and lets others go on from it: the manifest, and the blocks after its own up to a
+    /// certified one. `branch` is what the map said of [`Still::slot`] while it stood there. Waits for a certificate.
+    ///
+    /// # Errors
+    /// [`ProveError::Forgotten`] if that certificate is of a later epoch, or the blocks are no longer kept;
+    /// [`ProveError::Stopped`] if the member stops.
+    pub async fn manifest(
+        self: &Arc<Self>,
+        still: &Still,
+        branch: Vec<u8>,
+    ) -> Result<(Manifest, Vec<Arc<Block>>), ProveError> {
+        let forgotten = |ledger: &Self| {
+            let oldest = ledger.inner.lock().oldest();
+            ProveError::Forgotten { oldest }
+        };
+        let base = still.base.clone();
+        let mut watch = self.watch(still.height + 1);
+        let mut after = Vec::new();
+        let finalization = loop {
+            let next =
+                watch.next().await.map_err(|l| ProveError::Forgotten { oldest: l.oldest })?;
+            let committed = next.ok_or(ProveError::Stopped)?;
+            let header = &committed.block.header;
+            if header.place.epoch != base.place.epoch || after.len() >= SNAPSHOT_BLOCKS_MAX {
+                return Err(forgotten(self));
+            }
+            after.push(committed.block.clone());
+            if let Some(bytes) = committed.finalization.clone()
+                && header.height >= still.carrier
+            {
+                break bytes;
+            }
+        };
+        let keys = vec![StateKey::Aside.encode()];
+        let proofs = vec![branch];
+        let answer = TreeAnswer { carrier: still.carrier, world: still.world.clone(), proofs };
+        let claim = lookup_claim(keys, &answer)?;
+        let headers = after.iter().map(|block| block.header.clone());
+        let headers = headers.filter(|header| header.height >= still.carrier).collect();
+        let proof = self.seal(headers, &finalization, claim).await?;
+        let turns = self.inner.lock().epochs.turns(base.place.epoch);
+        let turns = turns.ok_or_else(|| forgotten(self))?;
+        let (version, history) = (MANIFEST_VERSION, still.history.clone());
+        Ok((Manifest { version, proof, base, history, turns, finalization }, after))
+    }
+
     fn kept(&self, height: Height) -> Result<Arc<Committed>, ProveError> {
         let oldest = {
             let inner = self.inner.lock();
-            inner.recent.front().map_or(1, |c| c.block.header.height)
+            inner.oldest()
         };
         if height < oldest {
             return Err(ProveError::Forgotten { oldest });
@@ -231,7 +277,7 @@ impl Ledger {
             }
             let Some(boundary) = inner.epochs.boundary(epoch) else {
                 let ended = epoch < inner.chain.tip().succession.epoch;
-                let oldest = inner.recent.front().map_or(1, |c| c.block.header.height);
+                let oldest = inner.oldest();
                 let forgotten = ProveError::Forgotten { oldest };
                 return Some(Err(if ended { forgotten } else { ProveError::NotFound }));
             };

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use hanse_execution::{Applied, World};
 use hanse_types::{Block, Digest, Header, Height};
 
-use crate::Ledger;
+use crate::{Ledger, ledger::Inner};
 
 /// The newest committed state of this member.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Watch {
         let ledger = self.ledger.clone();
         let look = || {
             let inner = ledger.inner.lock();
-            let oldest = inner.recent.front().map_or(1, |c| c.block.header.height);
+            let oldest = inner.oldest();
             if want < oldest {
                 return Some(Err(Lagged { oldest }));
             }
@@ -92,6 +92,11 @@ impl Ledger {
         self.snapshot.read().clone()
     }
 
+    /// The oldest height that [`Ledger::watch`] can start from now.
+    pub fn oldest(&self) -> Height {
+        self.inner.lock().oldest()
+    }
+
     /// Follows committed blocks from `from` on; 0 counts as 1.
     pub fn watch(self: &Arc<Self>, from: Height) -> Watch {
         Watch { ledger: self.clone(), next: from.max(1) }
@@ -100,6 +105,13 @@ impl Ledger {
     /// A recent committed block.
     pub fn block(&self, height: Height) -> Option<Arc<Committed>> {
         recent(&self.inner.lock().recent, height).cloned()
+    }
+}
+
+impl Inner {
+    /// The oldest height whose block is kept here, or the first that will be.
+    pub(crate) fn oldest(&self) -> Height {
+        self.recent.front().map_or(self.begins + 1, |committed| committed.block.header.height)
     }
 }
 

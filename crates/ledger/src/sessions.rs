@@ -142,12 +142,13 @@ impl Ledger {
             }
             inner.waiters.stopped.clone()
         };
+        let world = &self.snapshot().world;
+        if !self.gateway.as_ref().is_some_and(|key| world.has_gateway(&key.id())) {
+            return Err(SubmitError::NoGateway);
+        }
         let (sender, receiver) = oneshot::channel();
         let gathering = {
             let mut sessions = self.sessions.lock();
-            if sessions.key.is_none() {
-                return Err(SubmitError::NoGateway);
-            }
             if sessions.stopped {
                 return Err(SubmitError::NotReady);
             }

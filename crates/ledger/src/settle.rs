@@ -9,8 +9,9 @@ use std::{
 };
 
 use futures::{channel::oneshot, future::BoxFuture};
+use hanse_crypto::merkle::Accumulator;
 use hanse_execution::{Dirty, World};
-use hanse_types::{Digest, Header, Height};
+use hanse_types::{ChainParams, Digest, Header, Height, Record, StateKey};
 
 use crate::{
     Ledger,
@@ -51,6 +52,9 @@ pub enum Job {
         /// The state there.
         changes: Unsettled,
     },
+    /// Write out the state, if that can be done without keeping settlement waiting for long; ask for the rest with
+    /// [`Ledger::manifest`].
+    Snapshot(Box<Still>),
     /// Prove what the map holds at `slots`, all present, at the boundary it stands at.
     Prove {
         /// Slots in the order in which proofs are wanted.
@@ -58,6 +62,22 @@ pub enum Job {
         /// Where the answer goes.
         reply: ProofReply,
     },
+}
+
+/// The state at the boundary the map stands at, which a certified header binds.
+#[derive(Clone, Debug)]
+pub struct Still {
+    /// The boundary.
+    pub height: Height,
+    /// The state.
+    pub world: World,
+    /// Where the map holds the record that binds the rest of the state.
+    pub slot: Digest,
+    /// The boundary's header.
+    pub(crate) base: Header,
+    /// The first header that carries the map's root.
+    pub(crate) carrier: Height,
+    pub(crate) history: Accumulator,
 }
 
 /// Takes the tree's answer to [`Job::Prove`].
@@ -98,8 +118,17 @@ struct Asked {
 
 #[derive(Debug)]
 struct Boundary {
-    height: Height,
+    header: Header,
     changes: Unsettled,
+    history: Accumulator,
+}
+
+/// A boundary that the map stands at, or comes to.
+#[derive(Clone, Debug)]
+struct Standing {
+    header: Header,
+    world: World,
+    history: Accumulator,
 }
 
 /// The committed chain's side of settlement.
@@ -108,21 +137,35 @@ pub(crate) struct Settlement {
     dirty: Dirty,
     jobs: VecDeque<Boundary>,
     /// Handed out, not answered yet.
-    settling: Option<(Height, World)>,
+    settling: Option<Standing>,
     /// Where the tree stands, with the state there.
-    standing: Option<(Height, World)>,
+    standing: Option<Standing>,
     roots: BTreeMap<Height, Digest>,
     /// Boundary and height of the newest committed header that carries its root.
     carried: Option<(Height, Height)>,
     asked: VecDeque<Asked>,
     /// Boundaries up to here are already in a tree that was reopened.
     reopened: Option<(Height, Digest)>,
+    /// The state at the first boundary from here on is to be written out.
+    snapshot_from: Option<Height>,
 }
 
 impl Settlement {
-    pub(crate) fn genesis(changes: Unsettled) -> Self {
-        let jobs = VecDeque::from([Boundary { height: 0, changes }]);
+    pub(crate) fn genesis(header: Header, changes: Unsettled, history: Accumulator) -> Self {
+        let jobs = VecDeque::from([Boundary { header, changes, history }]);
         Self { jobs, ..Self::default() }
+    }
+
+    /// With a map that stands at the block of `header` and has this root.
+    pub(crate) fn resumed(
+        header: Header,
+        root: Digest,
+        world: World,
+        history: Accumulator,
+    ) -> Self {
+        let mut settlement = Self::default();
+        settlement.stand(Standing { header, world, history }, root);
+        settlement
     }
 
     pub(crate) fn root(&self, height: Height) -> Option<Digest> {
@@ -140,24 +183,26 @@ impl Settlement {
         if header.settles {
             let dirty = std::mem::take(&mut self.dirty);
             let world = candidate.executed.world.clone();
-            self.boundary(header.height, Unsettled { world, dirty });
+            let (changes, history) = (Unsettled { world, dirty }, candidate.history.clone());
+            self.boundary(Boundary { header: header.clone(), changes, history });
         }
     }
 
-    fn boundary(&mut self, height: Height, changes: Unsettled) {
+    fn boundary(&mut self, boundary: Boundary) {
         match self.reopened {
-            Some((at, _)) if height < at => {}
-            Some((at, root)) if height == at => {
+            Some((at, _)) if boundary.header.height < at => {}
+            Some((at, root)) if boundary.header.height == at => {
                 self.reopened = None;
-                self.stand(at, root, changes.world);
+                let Boundary { header, changes, history } = boundary;
+                self.stand(Standing { header, world: changes.world, history }, root);
             }
-            _ => self.jobs.push_back(Boundary { height, changes }),
+            _ => self.jobs.push_back(boundary),
         }
     }
 
-    fn stand(&mut self, height: Height, root: Digest, world: World) {
-        self.standing = Some((height, world));
-        self.roots.insert(height, root);
+    fn stand(&mut self, standing: Standing, root: Digest) {
+        self.roots.insert(standing.header.height, root);
+        self.standing = Some(standing);
         while self.roots.len() > ROOTS_KEPT {
             self.roots.pop_first();
         }
@@ -172,26 +217,46 @@ impl Settlement {
         }
     }
 
-    fn next(&mut self) -> Option<Job> {
-        if let Some(job) = self.next_proof() {
+    fn next(&mut self, params: &ChainParams) -> Option<Job> {
+        if let Some(job) = self.next_snapshot(params).or_else(|| self.next_proof()) {
             return Some(job);
         }
         if self.settling.is_some() {
             return None;
         }
-        let Boundary { height, changes } = self.jobs.pop_front()?;
-        self.settling = Some((height, changes.world.clone()));
+        let Boundary { header, changes, history } = self.jobs.pop_front()?;
+        let height = header.height;
+        self.settling = Some(Standing { header, world: changes.world.clone(), history });
         Some(Job::Settle { height, changes })
     }
 
-    fn next_proof(&mut self) -> Option<Job> {
-        let (boundary, world) = self.standing.as_ref()?;
+    /// What the tree stands at, if a committed header carries its root, and that header's height.
+    fn still(&self) -> Option<(&Standing, Height)> {
+        let standing = self.standing.as_ref().filter(|_| self.settling.is_none())?;
         let (carried, carrier) = self.carried?;
-        if self.settling.is_some() || carried != *boundary {
+        (carried == standing.header.height).then_some((standing, carrier))
+    }
+
+    fn next_snapshot(&mut self, params: &ChainParams) -> Option<Job> {
+        let from = self.snapshot_from?;
+        let (standing, carrier) = self.still()?;
+        let height = standing.header.height;
+        // Whoever goes on from it begins inside an epoch, with a certificate of that epoch's committee. Genesis is nobody's word
+        // and nothing binds what stands beside its records.
+        let inside = params.epoch_of(carrier) == params.epoch_of(height);
+        if height < from.max(1) || !inside || params.is_last_of_epoch(height) {
             return None;
         }
-        let ready = self.asked.iter().position(|a| a.at_least <= *boundary)?;
-        let world = world.clone();
+        let Standing { header: base, world, history } = standing.clone();
+        let slot = Record::slot(&StateKey::Aside.encode());
+        self.snapshot_from = None;
+        Some(Job::Snapshot(Box::new(Still { height, world, slot, base, carrier, history })))
+    }
+
+    fn next_proof(&mut self) -> Option<Job> {
+        let (standing, carrier) = self.still()?;
+        let ready = self.asked.iter().position(|a| a.at_least <= standing.header.height)?;
+        let world = standing.world.clone();
         let asked = self.asked.remove(ready)?;
         let slots = asked.wanted.slots(&world);
         let reply = ProofReply { carrier, world, sender: asked.sender };
@@ -200,15 +265,19 @@ impl Settlement {
 }
 
 impl Ledger {
-    /// Says that the authenticated map was reopened at `height` with `root`, before history is replayed.
+    /// Says that the authenticated map was reopened at `height`, not before where the desk begins, with `root`, before history is
+    /// replayed.
     pub fn tree_opened(&self, height: Height, root: Digest) {
         let mut inner = self.inner.lock();
-        let world = inner.chain.tip().executed.world.clone();
+        let tip = inner.chain.tip().clone();
         let settlement = &mut inner.settlement;
         settlement.jobs.clear();
-        if height == 0 {
-            settlement.stand(0, root, world);
+        if height == tip.height() {
+            let (world, history) = (tip.executed.world.clone(), tip.history.clone());
+            let header = tip.block.header.clone();
+            settlement.stand(Standing { header, world, history }, root);
         } else {
+            settlement.standing = None;
             settlement.reopened = Some((height, root));
         }
     }
@@ -222,19 +291,25 @@ impl Ledger {
                 if inner.stopped {
                     return Some(None);
                 }
-                inner.settlement.next().map(Some)
+                inner.settlement.next(&ledger.genesis.params).map(Some)
             };
             ledger.changed.until(look).await
         })
     }
 
+    /// Asks for one [`Job::Snapshot`], at the first boundary from `height` on at which that can be done.
+    pub fn snapshot_from(&self, height: Height) {
+        self.inner.lock().settlement.snapshot_from = Some(height);
+        self.changed.announce();
+    }
+
     /// Takes the root the map computed for `height`.
     pub fn tree_settled(&self, height: Height, root: Digest) {
         let mut inner = self.inner.lock();
-        if let Some((at, world)) = inner.settlement.settling.take()
-            && at == height
+        if let Some(standing) = inner.settlement.settling.take()
+            && standing.header.height == height
         {
-            inner.settlement.stand(height, root, world);
+            inner.settlement.stand(standing, root);
         }
         // A certified header may have carried this root before we had it (catching up): it must be the same.
         let carried = inner.settlement.carried.map(|(boundary, _)| boundary);

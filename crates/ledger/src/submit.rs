@@ -52,8 +52,12 @@ pub enum SubmitError {
     /// History is still being replayed, or the member stops.
     #[error("this member is not taking commands now")]
     NotReady,
-    /// This member has no gateway key, so it cannot answer for session clients.
-    #[error("this member has no gateway key")]
+    /// It was executed, and what came of it is no longer at hand here: it is older than what this member keeps in memory, or than
+    /// the state it began with.
+    #[error("the command was executed before; this member no longer holds its outcome")]
+    Executed,
+    /// This member has no gateway key, or none that was ever registered, so it cannot answer for session clients.
+    #[error("this member has no gateway key, or its organisation has not registered it")]
     NoGateway,
 }
 
@@ -232,7 +236,7 @@ pub(crate) fn insert(inner: &mut Inner, admitted: Admitted) -> Result<(), Submit
         }
     };
     if seen {
-        return Err(SubmitError::Expired);
+        return Err(SubmitError::Executed);
     }
     inner.pool.insert(admitted).map_err(|_| SubmitError::Full { retry_after_ms: RETRY_AFTER_MS })
 }

@@ -105,6 +105,7 @@ fn every_error_of_the_desk_has_its_code() {
         (SubmitError::Malformed("m".to_owned()).into(), "malformed_command"),
         (SubmitError::BadSignature.into(), "bad_signature"),
         (SubmitError::Expired.into(), "command_expired"),
+        (SubmitError::Executed.into(), "command_executed"),
         (SubmitError::WrongChain.into(), "wrong_chain"),
         (SubmitError::NotReady.into(), "not_ready"),
         (SubmitError::NoGateway.into(), "no_gateway"),
