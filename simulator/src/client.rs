@@ -39,6 +39,8 @@ pub(crate) enum End {
     Expired,
     /// The member stopped; only for session commands, which cannot be asked again.
     Unknown,
+    /// It was executed, and the member that said so does not hold the receipt.
+    Executed,
 }
 
 /// One question and its end.
@@ -61,6 +63,7 @@ impl Answer {
             End::Acknowledged(receipt) => bytes.extend(encode(&**receipt)),
             End::Expired => bytes.push(1),
             End::Unknown => bytes.push(2),
+            End::Executed => bytes.push(3),
         }
         bytes
     }
@@ -164,6 +167,7 @@ impl Client {
             match self.stage.door(at).map(|ledger| ledger.submit(command.clone())) {
                 Some(Ok(ticket)) => tickets.push(ticket),
                 Some(Err(SubmitError::Expired)) => return End::Expired,
+                Some(Err(SubmitError::Executed)) => return End::Executed,
                 None | Some(Err(SubmitError::Full { .. } | SubmitError::NotReady)) => {
                     self.context.sleep(PAUSE).await;
                 }

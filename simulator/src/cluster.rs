@@ -31,6 +31,7 @@ use crate::{
     flaw::{Flaw, around, log_config},
     genesis,
     machine::Machine,
+    run::LIVENESS,
     stage::Stage,
 };
 
@@ -245,6 +246,44 @@ impl Cluster {
         self.seats[member].disk.put_back(earlier);
     }
 
+    /// Says that a member has votes again, and must not refuse any more.
+    pub(crate) fn trust(&mut self, member: usize) {
+        if self.stage.door(member).is_some_and(|ledger| ledger.oldest() > 1) {
+            self.stage.taken.fetch_add(1, Ordering::Relaxed);
+        }
+        self.seats[member].amnesiac = false;
+        self.seats[member].refused.store(false, Ordering::Relaxed);
+    }
+
+    /// The newest epoch that any member is in.
+    pub(crate) fn epoch(&self) -> u64 {
+        let doors = (0..MEMBERS).filter_map(|member| self.stage.door(member));
+        doors.map(|ledger| ledger.epoch()).max().unwrap_or(0)
+    }
+
+    /// Waits until a member is in `epoch`.
+    pub(crate) async fn until_epoch(&self, member: usize, epoch: u64) {
+        self.until(member, |ledger| ledger.epoch() >= epoch, "does not come to the next epochs")
+            .await;
+    }
+
+    /// Waits until a member commits what it votes for with two others.
+    pub(crate) async fn advances(&self, member: usize) {
+        let height = self.stage.audit.lock().height();
+        let what = "is not needed: without another one nothing is certified";
+        self.until(member, |ledger| ledger.tip().height > height + 5, what).await;
+    }
+
+    async fn until(&self, member: usize, holds: impl Fn(&Ledger) -> bool, or: &str) {
+        let end = self.context.current() + LIVENESS;
+        while !self.stage.door(member).is_some_and(|ledger| holds(&ledger)) {
+            if self.context.current() >= end {
+                return self.stage.found(format!("member {member} {or}"));
+            }
+            self.sleep(100).await;
+        }
+    }
+
     /// Whether a member has refused to vote.
     pub(crate) fn has_refused(&self, member: usize) -> bool {
         self.seats[member].refused.load(Ordering::Relaxed)
@@ -290,6 +329,9 @@ impl Cluster {
     }
 }
 
+/// Blocks between two snapshots: members start from one after most crashes.
+const SNAPSHOT_BLOCKS: u64 = 24;
+
 fn config(stage: &Stage, member: usize, key: &ConsensusKey) -> MemberConfig {
     MemberConfig {
         genesis: stage.genesis.clone(),
@@ -297,12 +339,13 @@ fn config(stage: &Stage, member: usize, key: &ConsensusKey) -> MemberConfig {
         gateway: Some(genesis::gateway(member)),
         verifier_only: false,
         first_start: false,
+        snapshot_blocks: SNAPSHOT_BLOCKS,
     }
 }
 
-/// Shows the auditor everything a member commits, from its first block, until it stops.
+/// Shows the auditor everything a member commits, from the first block it executes, until it stops.
 fn follow(context: Context, member: usize, ledger: Arc<Ledger>, stage: Arc<Stage>) {
-    let mut watch = ledger.watch(1);
+    let mut watch = ledger.watch(ledger.oldest());
     context.spawn(move |_| async move {
         loop {
             match watch.next().await {

@@ -117,7 +117,7 @@ fn tell(report: &Report) {
     say(&format!(
         "{scenario:<10} seed {seed:<6} {verdict:<6} {digest}  height {height:<5} {sim_s:.0} s simulated in {wall_s:.1} s \
          ({rate:.0}x), {faults} faults, {} actions, {} acknowledged (median {} ms), {} expired, {} unknown, \
-         {} certificates, {} proofs, {} writes lost, {} messages held back",
+         {} certificates, {} proofs, {} writes lost, {} messages held back, {} states taken over",
         counts.actions,
         counts.acknowledged,
         counts.median_ms,
@@ -127,6 +127,7 @@ fn tell(report: &Report) {
         counts.proofs,
         counts.lost_writes,
         counts.unsent,
+        counts.taken,
     ));
     if counts.empty.0 > 0.0 {
         let ((empty, whole_empty), (loaded, whole_loaded)) = (counts.empty, counts.loaded);

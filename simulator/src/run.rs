@@ -94,6 +94,8 @@ pub struct Counts {
     pub lost_writes: u64,
     /// Median milliseconds from question to answer.
     pub median_ms: u64,
+    /// States that members with empty disks took over from others.
+    pub taken: u64,
     /// Messages between members held back because they came faster than their channel allows.
     pub unsent: u64,
     /// Flushes of the log, and of the whole disk, per empty block and member. Only in calm runs.
@@ -119,6 +121,7 @@ pub fn run(plan: Plan) -> Report {
         let height = stage.audit.lock().height();
         let findings = stage.findings();
         counts.proofs = stage.proofs();
+        counts.taken = stage.taken.load(std::sync::atomic::Ordering::Relaxed);
         let unsent = stage.unsent.lock().clone();
         tracing::info!(?unsent, "messages held back, by channel");
         counts.unsent = unsent.values().sum();

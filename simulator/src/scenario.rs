@@ -34,11 +34,13 @@ pub enum Scenario {
     Chaos,
     /// One member's disk is put back to an older state, or wiped, while it is cut off: it must not vote again.
     Amnesia,
+    /// One member after the other loses its disk, takes over the state of the others, and votes again in a later epoch.
+    Wipes,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Calm,
         Self::Partitions,
         Self::Loss,
@@ -49,6 +51,7 @@ impl Scenario {
         Self::Silent,
         Self::Chaos,
         Self::Amnesia,
+        Self::Wipes,
     ];
 
     /// As on the command line.
@@ -64,6 +67,7 @@ impl Scenario {
             Self::Silent => "silent",
             Self::Chaos => "chaos",
             Self::Amnesia => "amnesia",
+            Self::Wipes => "wipes",
         }
     }
 }
@@ -145,6 +149,7 @@ async fn begin(scenario: Scenario, cluster: &mut Cluster, dice: &mut Dice) {
             }
             cluster.sleep(dice.below(2_000)).await;
         }
+        Scenario::Wipes => wipe(cluster, dice).await,
         Scenario::Slow => {
             let slow = dice.member();
             cluster.disk(slow).set_speed(Speed::BAD);
@@ -181,6 +186,37 @@ async fn forget(cluster: &mut Cluster, dice: &mut Dice) {
     // It comes back as one that follows.
     cluster.crash(member, Loss::Nothing).await;
     cluster.start(member).await;
+}
+
+/// One member loses its disk, and with it its votes: it says so, follows, and is as good as before an epoch later.
+async fn wipe(cluster: &mut Cluster, dice: &mut Dice) {
+    let member = dice.member();
+    cluster.crash(member, loss(dice)).await;
+    cluster.forget(member, None);
+    cluster.sleep(dice.below(5_000)).await;
+    cluster.start(member).await;
+    cluster.sleep(500).await;
+    if !cluster.has_refused(member) {
+        cluster.stage.found(format!("member {member} has lost its disk and does not refuse"));
+    }
+    cluster.crash(member, Loss::Nothing).await;
+    cluster.start(member).await;
+    while dice.chance(300) {
+        // Also in the middle of taking a state over.
+        let (left, what) = (dice.below(300), loss(dice));
+        cluster.crash_at(member, left, Duration::from_secs(2), what).await;
+        cluster.start(member).await;
+    }
+    let epoch = cluster.epoch();
+    cluster.until_epoch(member, epoch + 2).await;
+    // From now on it is a member like any other, and starts like one.
+    cluster.trust(member);
+    cluster.crash(member, loss(dice)).await;
+    cluster.start(member).await;
+    let other = (member + 1) % MEMBERS;
+    cluster.crash(other, loss(dice)).await;
+    cluster.advances(member).await;
+    cluster.start(other).await;
 }
 
 fn loss(dice: &mut Dice) -> Loss {

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, UNIX_EPOCH},
 };
@@ -35,6 +35,8 @@ pub(crate) struct Stage {
     /// Messages between members that were held back because they came faster than their channel allows.
     /// By itself, for those who count hold no desk: a desk holds them.
     pub(crate) unsent: Arc<Mutex<BTreeMap<&'static str, u64>>>,
+    /// States that members with empty disks took over from others.
+    pub(crate) taken: AtomicU64,
     /// No new commands from now on.
     closing: AtomicBool,
 }
@@ -50,6 +52,7 @@ impl Stage {
             findings: Mutex::default(),
             proofs: Mutex::default(),
             unsent: Arc::default(),
+            taken: AtomicU64::new(0),
             closing: AtomicBool::new(false),
         })
     }

@@ -82,6 +82,12 @@ fn members_that_forgot_their_votes_follow_and_never_vote() {
 }
 
 #[test]
+fn members_that_lost_their_disks_take_over_a_state_and_vote_again() {
+    let report = passes(Scenario::Wipes, 24);
+    assert!(report.counts.taken > 0, "{report:#?}");
+}
+
+#[test]
 fn a_member_that_votes_again_after_it_forgot_is_caught() {
     // Alone it signs for one view only; where it skipped that view before as well, there is nothing to catch.
     let caught = (1..=4).filter(|seed| {

@@ -2,9 +2,36 @@
 
 use std::{fmt, sync::Arc};
 
+use bytes::Bytes;
+use futures::future::{BoxFuture, ready};
 use hanse_types::Height;
 
 use crate::{Limits, Metrics};
+
+/// Bytes that come when they are read, if they are there.
+pub type Coming = BoxFuture<'static, Option<Bytes>>;
+
+/// The node's snapshots (docs/formats/snapshot.md).
+#[derive(Clone)]
+pub struct Snapshots {
+    /// The newest listing.
+    pub newest: Arc<dyn Fn() -> Coming + Send + Sync>,
+    /// A chunk of the data of the snapshot of a height.
+    pub chunk: Arc<dyn Fn(Height, u32) -> Coming + Send + Sync>,
+    /// Has one made. Must not block.
+    pub make: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Default for Snapshots {
+    /// None, ever.
+    fn default() -> Self {
+        Self {
+            newest: Arc::new(|| Box::pin(ready(None))),
+            chunk: Arc::new(|_, _| Box::pin(ready(None))),
+            make: Arc::new(|| ()),
+        }
+    }
+}
 
 /// A question the node answers when the door is asked. Must not block.
 pub type Ask<T> = Arc<dyn Fn() -> T + Send + Sync>;
@@ -28,6 +55,8 @@ pub struct DoorConfig {
     pub alive: Ask<Result<(), String>>,
     /// Served at `/metrics`. One door per [`Metrics`].
     pub metrics: Arc<Metrics>,
+    /// What clients may save.
+    pub snapshots: Snapshots,
     /// Limits of this door.
     pub limits: Limits,
 }

@@ -9,6 +9,7 @@ pub(crate) mod kv;
 pub(crate) mod parties;
 pub(crate) mod proofs;
 pub(crate) mod seats;
+pub(crate) mod snapshots;
 pub(crate) mod status;
 
 use axum::Json;

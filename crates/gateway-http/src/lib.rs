@@ -5,7 +5,9 @@
 //! codes are public: `/openapi.json` is made from the handlers, and `docs/errors/` has a page for every code.
 
 mod config;
-pub use config::{Ask, CertificateView, Check, DoorConfig, EngineView, MemberState, MemberView};
+pub use config::{
+    Ask, CertificateView, Check, Coming, DoorConfig, EngineView, MemberState, MemberView, Snapshots,
+};
 
 pub mod limits;
 pub use limits::Limits;

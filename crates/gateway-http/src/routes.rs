@@ -17,7 +17,7 @@ use crate::{
     guard::guard,
     handlers::{
         blocks, commands, events, health, images, kv, method_not_allowed, parties, proofs, seats,
-        status, unknown_route,
+        snapshots, status, unknown_route,
     },
     load::{deadline, observe, shed},
     problem::ProblemBody,
@@ -65,6 +65,9 @@ fn reads() -> Vec<(&'static str, MethodRouter<Door>)> {
         ("/v1/motions", get(seats::motions)),
         ("/v1/motions/{id}", get(seats::motion)),
         ("/v1/blocks/{height}", get(blocks::block)),
+        ("/v1/snapshots", post(snapshots::make)),
+        ("/v1/snapshots/newest", get(snapshots::newest)),
+        ("/v1/snapshots/{height}/chunks/{index}", get(snapshots::chunk)),
     ]
 }
 
@@ -123,6 +126,9 @@ fn probes() -> Vec<(&'static str, MethodRouter<Door>)> {
         proofs::event,
         proofs::handover,
         blocks::block,
+        snapshots::make,
+        snapshots::newest,
+        snapshots::chunk,
         events::events,
         status::status,
         status::trust_root,

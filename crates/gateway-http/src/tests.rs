@@ -11,4 +11,5 @@ mod load;
 mod member;
 mod parties;
 mod seats;
+mod snapshots;
 mod tcp;

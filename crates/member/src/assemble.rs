@@ -9,10 +9,11 @@ use commonware_runtime::{Spawner, Supervisor as _};
 use commonware_storage::Context;
 use futures::future::{BoxFuture, FutureExt as _};
 use hanse_consensus::{
-    Application, Channels, Doubt, Ended, Gossip, Handle, Links, Recipients, Schedule, StartError,
-    Started, Stored, VotesError, start,
+    Application, Channels, Courier, Doubt, Ended, Gossip, Handle, Links, Recipients, Schedule,
+    StartError, Started, Stored, VotesError, start,
 };
-use hanse_ledger::{Audience, Config, Ledger, limits::GATHER_US};
+use hanse_ledger::{Audience, Base, Config, Ledger, limits::GATHER_US};
+use hanse_snapshot::{Disk, SnapshotError};
 use hanse_state::{Settings, StateTree};
 use hanse_store::{OneLog, Report};
 
@@ -20,7 +21,9 @@ use crate::{
     MemberConfig,
     adapter::Adapter,
     birth::{self, BirthError},
-    config::PREFIX,
+    fetch::{WORTH_BLOCKS, fetch},
+    shelf::{Serving, Shelf},
+    snapshots::{self, Maker},
     tree,
 };
 
@@ -36,6 +39,9 @@ pub enum MemberError {
     /// The map cannot be opened. Exit 70.
     #[error("opening the member's state")]
     State(#[source] hanse_state::OpenError),
+    /// The disk failed under a snapshot, or the snapshot that the map is to be built from is damaged too. Exit 70.
+    #[error("reading the member's snapshots")]
+    Snapshot(#[source] SnapshotError),
     /// The engine cannot start. Exit 70.
     #[error("starting consensus")]
     Start(#[source] hanse_consensus::StartError),
@@ -64,6 +70,8 @@ pub(crate) struct Assembled {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) handle: Handle,
     pub(crate) report: Report,
+    /// Its snapshots.
+    pub(crate) shelf: Shelf,
     /// Resolves when the member must stop, with the reason.
     pub(crate) ended: BoxFuture<'static, MemberError>,
     /// Resolves when the side task has persisted the map after [`Ledger::stop`].
@@ -82,7 +90,7 @@ pub type Around = Box<dyn FnOnce(Arc<dyn Application>) -> Arc<dyn Application> +
 pub(crate) async fn assemble<E, N>(
     context: E,
     config: MemberConfig,
-    channels: Channels<N>,
+    mut channels: Channels<N>,
     (log_config, around): (hanse_store::Config, Around),
 ) -> Result<Assembled, MemberError>
 where
@@ -96,16 +104,29 @@ where
     let (log, report) =
         OneLog::open(context.child("log"), log_config).await.map_err(MemberError::Log)?;
     let failed = log.failed();
+    if report.fresh && !config.verifier_only {
+        // Whoever must not vote is told so before it takes anything over.
+        birth::check(&log, &report, config.first_start, 0).await.map_err(unborn)?;
+    }
+    let mut courier = channels.courier();
+    let disk = snapshots::disk(context.child("snapshots"));
     let engine_config = config.engine(doubting(log.child("doubt")));
     let stored = Stored::open(log.child("stored"), &engine_config).await;
-    let stored = stored.map_err(MemberError::Start)?;
+    let mut stored = stored.map_err(MemberError::Start)?;
+    let empty = stored.height() == 0;
+    let base = first_state(&context, &config, (&disk, &mut courier), empty).await?;
+    if let Some(base) = &base {
+        let begun = stored.begin_at(&snapshots::engine_base(base)).await;
+        stored = begun.map_err(MemberError::Start)?;
+    }
     let epoch = config.genesis.params.epoch_of(stored.height() + 1);
     if !config.verifier_only {
         let checked = birth::check(&log, &report, config.first_start, epoch).await;
         checked.map_err(unborn)?;
     }
-    let (ledger, way_out) = desk(config.genesis, config.gateway);
-    let map = open_map(&context, stored.height(), &ledger).await?;
+    let pace = (config.snapshot_blocks, config.place());
+    let (ledger, way_out) = desk((config.genesis, config.gateway), base.as_ref());
+    let map = open_map((&context, &disk), stored.height(), (&ledger, base.is_some())).await?;
     let (adapter, newer) = Adapter::new(ledger.clone());
     let app = around(Arc::new(adapter));
     let started = start(log.child("engine"), engine_config, stored, channels, app).await;
@@ -124,11 +145,17 @@ where
     // Set once, here; before this nothing is submitted, for the ledger is not ready.
     let _first = way_out.set((handle.gossip(), handle.schedule()));
 
-    let settling = settling(&context, log.child("flush"), map, ledger.clone());
+    let maker = (context.child("maker"), disk.clone());
+    let maker = Maker::new(maker, ledger.clone(), pace.0, pace.1);
+    let (shelf, serving) = Serving::new(disk, ledger.clone(), maker.asked());
+    let settling = settling(&context, log.child("flush"), (map, maker), ledger.clone());
     let _until_stopped = context.child("gather").spawn({
         let ledger = ledger.clone();
         move |context| pump(context, ledger)
     });
+    if let Some(courier) = courier {
+        let _until_stopped = context.child("states").spawn(|_| serving.run(courier));
+    }
     ledger.set_ready();
     let counting = log.child("counters");
     Ok(Assembled {
@@ -137,33 +164,75 @@ where
         ledger,
         handle,
         report,
+        shelf,
         counters: Arc::new(move || counting.counters()),
     })
+}
+
+/// The state that this member begins with, if not that of genesis: its own newest snapshot, or, when its disk holds nothing though
+/// its chain may be old, what the others have.
+async fn first_state<E: Context + Spawner>(
+    context: &E,
+    config: &MemberConfig,
+    (disk, courier): (&Disk<E>, &mut Option<Courier>),
+    empty: bool,
+) -> Result<Option<Base>, MemberError> {
+    let own = snapshots::own(disk, &config.genesis).await.map_err(MemberError::Snapshot)?;
+    let founds = config.first_start && config.seat().is_some();
+    match (own, courier) {
+        (None, Some(courier)) if empty && !founds => {
+            let me = config.consensus.public();
+            let members = config.genesis.committee().members.into_iter();
+            let others = members.map(|member| member.consensus).filter(|key| *key != me).collect();
+            let worth = config.snapshot_blocks.min(WORTH_BLOCKS);
+            let fetched = fetch(context, (courier, others), (disk, worth), &config.genesis).await;
+            fetched.map_err(MemberError::Snapshot)
+        }
+        (own, _) => Ok(own),
+    }
 }
 
 type WayOut = Arc<OnceLock<(Gossip, Schedule)>>;
 
 /// The desk, and where its messages go once the engine runs.
 fn desk(
-    genesis: hanse_types::Genesis,
-    gateway: Option<hanse_crypto::SigningKey>,
+    (genesis, gateway): (hanse_types::Genesis, Option<hanse_crypto::SigningKey>),
+    base: Option<&Base>,
 ) -> (Arc<Ledger>, WayOut) {
     let way_out = WayOut::default();
     let gossip = outgoing(way_out.clone());
-    (Ledger::new(Config { genesis, gateway, gossip }), way_out)
+    let config = Config { genesis, gateway, gossip };
+    let ledger = match base {
+        Some(base) => Ledger::begin_at(config, base),
+        None => Ledger::new(config),
+    };
+    (ledger, way_out)
 }
 
 /// Opens the authenticated map. It has files of its own: what the log lost with a killed process may have reached them. Its
-/// state must be one that the replay comes to, or nothing would settle before that height is reached again.
+/// state must be one that the replay comes to, or nothing would settle before that height is reached again. A map that is older
+/// than the state the desk `began` with is built again from the snapshot of that state.
 async fn open_map<E: Context + Spawner>(
-    context: &E,
+    (context, disk): (&E, &Disk<E>),
     at_most: hanse_types::Height,
-    ledger: &Ledger,
+    (ledger, began): (&Ledger, bool),
 ) -> Result<StateTree<E>, MemberError> {
-    let settings = Settings { at_most, ..Settings::default() };
-    let partition = format!("{PREFIX}-state");
-    let opened = StateTree::open(context.child("state"), &partition, &settings).await;
-    let (map, settled) = opened.map_err(MemberError::State)?;
+    let settings = || Settings { at_most, ..Settings::default() };
+    let partition = snapshots::map_partition();
+    let base = ledger.tip().height;
+    let open = async |name| {
+        let opened = StateTree::open(context.child(name), &partition, &settings()).await;
+        opened.map_err(MemberError::State)
+    };
+    let (mut map, mut settled) = open("state").await?;
+    if began && settled < Some(base) {
+        drop(map);
+        let building = context.child("rebuild");
+        snapshots::restore_map(disk, ledger.genesis(), base, building, settings())
+            .await
+            .map_err(MemberError::Snapshot)?;
+        (map, settled) = open("rebuilt").await?;
+    }
     if let Some(height) = settled {
         ledger.tree_opened(height, map.root());
     }
@@ -176,14 +245,14 @@ type Settling = futures::future::Shared<BoxFuture<'static, Option<String>>>;
 fn settling<E: Context + Spawner, L: hanse_consensus::Runtime>(
     context: &E,
     log: hanse_store::OneLog<L>,
-    map: StateTree<E>,
+    (map, maker): (StateTree<E>, Maker<E>),
     ledger: Arc<Ledger>,
 ) -> Settling {
     let flush_log: tree::FlushLog = Box::new(move || {
         let log = log.child("once");
         async move { log.flush().await.is_ok() }.boxed()
     });
-    let task = context.child("tree").spawn(move |_| tree::run(map, ledger, flush_log));
+    let task = context.child("tree").spawn(move |_| tree::run(map, ledger, flush_log, maker));
     async move {
         match task.await {
             Ok(Ok(())) => None,

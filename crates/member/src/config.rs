@@ -24,7 +24,12 @@ pub struct MemberConfig {
     pub verifier_only: bool,
     /// Whoever starts it vouches that this key has never voted on this chain: only then may a log without votes vote.
     pub first_start: bool,
+    /// Blocks between two snapshots of the state, at least: what a restart executes again, and what a new member fetches.
+    pub snapshot_blocks: u64,
 }
+
+/// Blocks between two snapshots where nothing else is said: some minutes of a busy chain, some hours of an idle one.
+pub const SNAPSHOT_BLOCKS: u64 = 4_096;
 
 impl MemberConfig {
     pub(crate) fn engine(&self, doubt: Doubt) -> Config {
@@ -38,6 +43,17 @@ impl MemberConfig {
             doubt,
             sizes: Sizes::default(),
         }
+    }
+
+    /// This member's place among the founders, if it is one.
+    pub(crate) fn seat(&self) -> Option<u64> {
+        let (members, me) = (self.genesis.committee().members, self.consensus.public());
+        members.iter().position(|member| member.consensus == me).map(|place| place as u64)
+    }
+
+    /// Its place, or the first one, and of how many.
+    pub(crate) fn place(&self) -> (u64, u64) {
+        (self.seat().unwrap_or(0), self.genesis.committee().members.len() as u64)
     }
 
     /// The memory that queues, caches and buffers of consensus and network may take.

@@ -7,14 +7,19 @@ mod adapter;
 mod assemble;
 mod birth;
 mod config;
+mod fetch;
 pub mod real;
+mod shelf;
 #[cfg(feature = "simulated")]
 pub mod simulated;
+mod snapshots;
 mod tree;
 
 pub use assemble::{MemberError, PROTOCOL};
-pub use config::MemberConfig;
+pub use config::{MemberConfig, SNAPSHOT_BLOCKS};
 pub use hanse_consensus::{
     Bound, ConsensusKey, Handle, MemberStatus, Peer, PeerAddress, Status, VotesError,
 };
+pub use hanse_snapshot::SnapshotError;
 pub use hanse_store::{Config as LogConfig, Counters, Report};
+pub use shelf::Shelf;

@@ -2,6 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread};
 
+mod file;
+pub use file::{Restored, restore, verify};
+
 use commonware_runtime::{Runner as _, Supervisor as _, tokio};
 use futures::{
     channel::oneshot,
@@ -12,7 +15,7 @@ use hanse_ledger::Ledger;
 use hanse_store::{Counters, Report};
 
 use crate::{
-    MemberConfig, MemberError,
+    MemberConfig, MemberError, Shelf,
     assemble::{Around, Assembled, assemble},
 };
 
@@ -41,6 +44,8 @@ pub struct Member {
     pub handle: Handle,
     /// What opening the log found.
     pub report: Report,
+    /// Its snapshots.
+    pub shelf: Shelf,
     stop: Option<oneshot::Sender<()>>,
     ended: Shared<futures::future::BoxFuture<'static, Ending>>,
     counters: Arc<dyn Fn() -> Counters + Send + Sync>,
@@ -93,8 +98,8 @@ pub async fn run(config: MemberConfig, settings: RealSettings) -> Result<Member,
         .shared();
     match coming.await {
         Ok(started) => {
-            let Assembled { ledger, handle, report, counters, .. } = started;
-            Ok(Member { ledger, handle, report, stop: Some(stop), ended, counters })
+            let Assembled { ledger, handle, report, counters, shelf, .. } = started;
+            Ok(Member { ledger, handle, report, shelf, stop: Some(stop), ended, counters })
         }
         Err(_) => {
             let why = ended.await.err();

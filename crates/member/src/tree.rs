@@ -5,8 +5,11 @@ use std::sync::Arc;
 use commonware_runtime::Spawner;
 use commonware_storage::Context;
 use futures::future::BoxFuture;
-use hanse_ledger::{Job, Ledger};
+use hanse_ledger::{Job, Ledger, Still};
+use hanse_snapshot::begin;
 use hanse_state::StateTree;
+
+use crate::snapshots::Maker;
 
 /// Settlements between two times the map is made durable. A restart replays at most this many again.
 const PERSIST_EVERY: u64 = 1_024;
@@ -19,14 +22,23 @@ pub(crate) async fn run<E: Context + Spawner>(
     mut tree: StateTree<E>,
     ledger: Arc<Ledger>,
     flush_log: FlushLog,
+    mut maker: Maker<E>,
 ) -> Result<(), String> {
     let mut since = 0;
     while let Some(job) = ledger.next_job().await {
         match job {
             Job::Settle { height, changes } => {
-                let root = tree.settle(height, changes.writes()).await.map_err(|e| failure(&e))?;
+                let writes = changes.writes();
+                maker.changed(writes.len());
+                let root = tree.settle(height, writes).await.map_err(|e| failure(&e))?;
                 ledger.tree_settled(height, root);
                 since += 1;
+            }
+            Job::Snapshot(still) => {
+                if maker.is_due(&still) && snapshot(&tree, &mut maker, *still).await {
+                    // So that the map on disk is not older than the snapshot.
+                    since = PERSIST_EVERY;
+                }
             }
             Job::Prove { slots, reply } => {
                 let proofs = tree.prove(&slots).await;
@@ -47,7 +59,27 @@ pub(crate) async fn run<E: Context + Spawner>(
     Ok(())
 }
 
-fn failure(error: &dyn std::error::Error) -> String {
+/// Takes out of the map what a snapshot needs of it. Whether that could be done.
+async fn snapshot<E: Context + Spawner>(
+    tree: &StateTree<E>,
+    maker: &mut Maker<E>,
+    still: Still,
+) -> bool {
+    let height = still.height;
+    match begin(tree, still).await {
+        Ok(begun) => {
+            maker.write(height, begun);
+            true
+        }
+        Err(error) => {
+            maker.failed(height, &error);
+            false
+        }
+    }
+}
+
+/// An error with its causes.
+pub(crate) fn failure(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {

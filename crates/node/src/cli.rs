@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     bench_client, bench_desk, bench_hash, demo, down, gateway, image, key, kv, node, org,
-    out::Format, password::PasswordArgs, proof, seat, space, status, up,
+    out::Format, password::PasswordArgs, proof, seat, snapshot, space, status, up,
 };
 
 /// A ledger that several organisations run together, and that existing tools use as they are.
@@ -67,6 +67,9 @@ pub(crate) enum Verb {
     /// Get, show and check proofs.
     #[command(subcommand)]
     Proof(proof::ProofVerb),
+    /// Whole states: save, check, and begin with one.
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotVerb),
     /// One member of a network.
     #[command(subcommand)]
     Node(node::NodeVerb),

@@ -179,6 +179,15 @@ impl Client {
         parse(path, &self.ask(&question).await?)
     }
 
+    /// Asks for something to be done that may be done twice without harm.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(crate) async fn post_empty(&self, path: &str) -> Result<(), ClientError> {
+        let question = Question { method: Method::POST, path, body: None, repeatable: true };
+        self.ask(&question).await.map(drop)
+    }
+
     /// Posts JSON that must not arrive twice: another member is asked only if this one cannot have got it.
     ///
     /// # Errors

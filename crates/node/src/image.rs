@@ -19,7 +19,7 @@ use crate::{
 };
 
 mod ask;
-mod bar;
+pub(crate) mod bar;
 mod content;
 mod facts;
 mod history;

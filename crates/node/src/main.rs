@@ -28,6 +28,7 @@ mod password;
 mod proof;
 mod seat;
 mod show;
+mod snapshot;
 mod space;
 mod status;
 mod trust;
@@ -103,6 +104,7 @@ fn dispatch(verb: Verb, home: &Home, out: Out) -> Result<Exit, Failure> {
         Verb::Seat(verb) => wait(seat::run(verb, home, out)),
         Verb::Kv(verb) => wait(kv::run(verb, home, out)),
         Verb::Proof(verb) => wait(proof::run(verb, home, out)),
+        Verb::Snapshot(verb) => wait(snapshot::run(verb, home, out)),
         Verb::Node(verb) => node::run(verb, out),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

@@ -119,6 +119,7 @@ impl Bench {
             checks: Arc::new(|| vec![Check { name: "storage", result: Ok(()) }]),
             alive: Arc::new(|| Ok(())),
             metrics: Metrics::new("0.1.0-test"),
+            snapshots: crate::Snapshots::default(),
             limits: Limits::default(),
         };
         Self { ledger, config, admin, nonce: AtomicU64::new(0) }

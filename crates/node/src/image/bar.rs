@@ -18,10 +18,17 @@ impl Bar {
     }
 }
 
+impl Bar {
+    /// Shows `done` of `total` bytes.
+    pub(crate) fn set(&self, done: u64, total: u64) {
+        self.0.set_length(total);
+        self.0.set_position(done);
+    }
+}
+
 impl Progress for Bar {
     fn update(&self, snapshot: Snapshot) {
-        self.0.set_length(snapshot.total);
-        self.0.set_position(snapshot.done);
+        self.set(snapshot.done, snapshot.total);
     }
 }
 

@@ -31,12 +31,18 @@ pub(crate) struct NodeConfig {
     pub(crate) data: PathBuf,
     #[serde(default)]
     pub(crate) verifier_only: bool,
+    #[serde(default = "snapshot_blocks")]
+    pub(crate) snapshot_blocks: u64,
     pub(crate) keys: Keys,
     #[serde(default)]
     pub(crate) http: Http,
     pub(crate) p2p: P2p,
     #[serde(default)]
     pub(crate) log: Log,
+}
+
+fn snapshot_blocks() -> u64 {
+    hanse_member::SNAPSHOT_BLOCKS
 }
 
 /// Key files and their passwords' files.

@@ -10,7 +10,7 @@ use std::{
 
 use base64::Engine as _;
 use hanse_crypto::SigningKey;
-use hanse_gateway_http::{DoorConfig, Limits, Metrics, router, serve};
+use hanse_gateway_http::{DoorConfig, Limits, Metrics, Snapshots, router, serve};
 use hanse_member::{
     ConsensusKey, MemberConfig, MemberError, Peer, PeerAddress,
     real::{Member, RealSettings, run as run_member},
@@ -86,6 +86,13 @@ async fn live(loaded: Loaded, stop_with_parent: bool) -> Result<(), Failure> {
         fresh = member.report.fresh,
         "the member runs"
     );
+    if !member.ledger.committee().members.iter().any(|seat| seat.consensus == me) {
+        // A mistyped key file looks like a newcomer, whose seat comes by a motion.
+        tracing::warn!(
+            consensus = hanse_types::Digest(me).to_string(),
+            "this key holds no seat in the present committee: the node follows and does not vote (`hanse seat list`)"
+        );
+    }
     let view = View::start(&loaded.trust.file.genesis, me, &member);
     let listener = tokio::net::TcpListener::from_std(door)
         .attempt(Exit::Environment, || "could not serve HTTP".to_owned())?;
@@ -125,6 +132,7 @@ fn failure(error: &Arc<MemberError>) -> Failure {
     let exit = match &**error {
         MemberError::Log(_)
         | MemberError::State(_)
+        | MemberError::Snapshot(_)
         | MemberError::Start(_)
         | MemberError::Storage(_)
         | MemberError::Diverged(_) => Exit::Storage,
@@ -166,7 +174,7 @@ fn log(loaded: &Loaded) -> Result<(), Failure> {
 }
 
 /// One process per data directory: two would vote against each other.
-fn lock(loaded: &Loaded) -> Result<File, Failure> {
+pub(crate) fn lock(loaded: &Loaded) -> Result<File, Failure> {
     let path = loaded.config.data.with_extension("lock");
     let open = File::options().create(true).truncate(false).write(true).open(&path);
     let file = open.map_err(|error| loaded.wrong("data", &error.to_string()))?;
@@ -203,6 +211,7 @@ pub(crate) fn describe(loaded: &Loaded) -> Result<(MemberConfig, RealSettings), 
         gateway: loaded.gateway.clone(),
         verifier_only: config.verifier_only,
         first_start: birth::is_vouched(&config.data, &loaded.consensus.public().to_string()),
+        snapshot_blocks: config.snapshot_blocks,
     };
     let settings = RealSettings { data: config.data.clone(), listen: config.p2p.listen, peers };
     Ok((member, settings))
@@ -222,6 +231,22 @@ fn seed(key: &SigningKey) -> Result<Zeroizing<[u8; 32]>, Failure> {
         .ok_or_else(|| Failure::new(Exit::Config, "the consensus key has no ed25519 seed"))
 }
 
+/// What the door hands out of the member's snapshots.
+fn snapshots(member: &Member) -> Snapshots {
+    let (newest, chunk, make) = (member.shelf.clone(), member.shelf.clone(), member.shelf.clone());
+    Snapshots {
+        newest: Arc::new(move || {
+            let shelf = newest.clone();
+            Box::pin(async move { shelf.newest().await })
+        }),
+        chunk: Arc::new(move |height, index| {
+            let shelf = chunk.clone();
+            Box::pin(async move { shelf.chunk(height, index).await })
+        }),
+        make: Arc::new(move || make.make()),
+    }
+}
+
 fn door_config(loaded: &Loaded, member: &Member, view: &View) -> DoorConfig {
     let version = env!("CARGO_PKG_VERSION");
     let metrics = Metrics::new(version);
@@ -234,6 +259,7 @@ fn door_config(loaded: &Loaded, member: &Member, view: &View) -> DoorConfig {
         checks: view.checks(),
         alive: view.alive(),
         metrics,
+        snapshots: snapshots(member),
         limits: Limits::default(),
     }
 }

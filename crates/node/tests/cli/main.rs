@@ -17,6 +17,7 @@ mod platforms;
 mod proofs;
 mod registry;
 mod seats;
+mod snapshots;
 mod storage;
 mod tokens;
 mod user;

@@ -51,7 +51,7 @@ impl Net {
         self.network()["members"][i].clone()
     }
 
-    fn path(&self, i: usize, what: &str) -> PathBuf {
+    pub(crate) fn path(&self, i: usize, what: &str) -> PathBuf {
         Path::new(self.member(i)[what].as_str().unwrap()).to_path_buf()
     }
 
@@ -88,6 +88,22 @@ impl Net {
         self.children.push(child.unwrap());
     }
 
+    /// As [`Net::start`], with what it logs in a file.
+    pub(crate) fn start_logged(&mut self, i: usize, more: &[&str]) -> PathBuf {
+        let log = self.user.path(&format!("log-{}", self.children.len()));
+        let file = std::fs::File::create(&log).unwrap();
+        let child = self.command(i, more).stdout(Stdio::null()).stderr(file).spawn();
+        self.children.push(child.unwrap());
+        log
+    }
+
+    /// Ends the member that was started last.
+    pub(crate) fn end_last(&mut self) {
+        let mut child = self.children.pop().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// Asks until the answer comes: with members dead, views have to pass first.
     pub(crate) fn put(&self, key: &str) {
         let end = Instant::now() + Duration::from_secs(90);
@@ -101,13 +117,13 @@ impl Net {
     }
 
     /// What a member says of itself, once it says that `enough` holds.
-    fn status(&self, i: u16, enough: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn status(&self, i: u16, enough: impl Fn(&Value) -> bool) -> Value {
         self.status_at(&format!("http://127.0.0.1:{}", self.base + 10 * i), enough)
     }
 
     /// What the member at `endpoint` says of itself, once it says that `enough` holds.
     pub(crate) fn status_at(&self, endpoint: &str, enough: impl Fn(&Value) -> bool) -> Value {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_secs(240);
         loop {
             let (exit, status) = self.user.json(&["status", "--endpoint", endpoint]);
             if exit == 0 && enough(&status) {
@@ -144,9 +160,7 @@ fn a_wiped_member_ends_with_71_and_follows_with_verifier_only() {
     let height = net.status(0, |_| true)["height"].as_u64().unwrap();
     net.status(3, |status| status["height"].as_u64().unwrap() >= height);
     // What it stores while it follows gives it no right to vote.
-    let mut follower = net.children.pop().unwrap();
-    follower.kill().unwrap();
-    follower.wait().unwrap();
+    net.end_last();
     net.refuses(3, "votes lost");
     // The others never needed it.
     net.put("last");
@@ -159,9 +173,7 @@ fn a_wiped_member_ends_with_71_and_follows_with_verifier_only() {
     net.status(3, |status| epoch(status) > old);
     net.kill(2);
     net.put("with-its-vote-again");
-    let mut member = net.children.pop().unwrap();
-    member.kill().unwrap();
-    member.wait().unwrap();
+    net.end_last();
     net.start(3, &[]);
     net.put("and-after-a-restart");
 }
