@@ -115,9 +115,7 @@ fn live(
     stopping: oneshot::Receiver<()>,
 ) -> Ending {
     let runtime = tokio::Config::new()
-        .with_worker_threads(
-            std::env::var("HW").ok().and_then(|w| w.parse().ok()).unwrap_or(WORKERS),
-        )
+        .with_worker_threads(WORKERS)
         .with_tcp_nodelay(Some(true))
         .with_catch_panics(false)
         .with_storage_directory(settings.data);
