@@ -1,6 +1,10 @@
 //! Whole states, with real processes: saved, checked, restored, and taken over from other members.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
@@ -36,12 +40,17 @@ impl Net {
         self.user.json(&["snapshot", "verify", file])
     }
 
-    /// What a member answers for a key, read from its own state.
+    /// What a member answers for a key, read from its own state, once a block was certified since it started.
     fn get(&self, i: usize, key: &str) -> Value {
         let endpoint = self.member(i)["http"].as_str().unwrap().to_owned();
-        let (exit, got) = self.user.json(&["kv", "get", "acme", key, "--endpoint", &endpoint]);
-        assert_eq!(exit, 0, "{got}");
-        got
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let (exit, got) = self.user.json(&["kv", "get", "acme", key, "--endpoint", &endpoint]);
+            if exit == 0 {
+                return got;
+            }
+            assert!(exit == 20 && Instant::now() < end, "{got}");
+        }
     }
 
     fn wipe(&self, i: usize) {
