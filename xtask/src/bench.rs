@@ -5,6 +5,7 @@ mod hanse;
 mod ladder;
 mod machine;
 mod peer;
+mod recovery;
 
 use std::path::PathBuf;
 
@@ -56,7 +57,7 @@ impl Side {
     }
 }
 
-/// What `bench ladder` was asked for.
+/// What a benchmark was asked for.
 struct Wish {
     json: bool,
     peer_only: bool,
@@ -67,6 +68,8 @@ struct Wish {
     door: bool,
     /// Only our side.
     ours_only: bool,
+    /// Keys that `recovery` fills the state with.
+    keys: u64,
 }
 
 /// Runs the benchmark named by the first word.
@@ -76,7 +79,8 @@ struct Wish {
 pub fn task(args: &[String]) -> Result<(), Failure> {
     match args.split_first() {
         Some((name, rest)) if name == "ladder" => ladder::run(&wish(rest)?),
-        _ => Err(Failure::new("which benchmark? There is: ladder")),
+        Some((name, rest)) if name == "recovery" => recovery::run(&wish(rest)?),
+        _ => Err(Failure::new("which benchmark? There are: ladder, recovery")),
     }
 }
 
@@ -89,6 +93,7 @@ fn wish(args: &[String]) -> Result<Wish, Failure> {
         hanse: None,
         door: false,
         ours_only: false,
+        keys: 1_000_000,
     };
     let mut words = args.iter();
     while let Some(word) = words.next() {
@@ -104,6 +109,7 @@ fn wish(args: &[String]) -> Result<Wish, Failure> {
             "--rounds" => {
                 wish.rounds = value()?.parse().attempt(|| "--rounds wants a number")?;
             }
+            "--keys" => wish.keys = value()?.parse().attempt(|| "--keys wants a number")?,
             other => return Err(Failure::new(format!("unknown option {other}"))),
         }
     }

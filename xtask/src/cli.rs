@@ -17,7 +17,8 @@ cargo xtask TASK
   floors [--write]          who depends on whom; --write renews docs/floors.out
   simulate ARGS             whole clusters under one seed; ARGS go to the simulator
   etcd-peer [DIR BASE_PORT] build the etcd we are measured against; with DIR, run three until Enter
-  bench ladder [-o json] [--peer-only] [--rounds N] [--dir D] [--hanse BINARY]";
+  bench ladder [-o json] [--peer-only] [--rounds N] [--dir D] [--hanse BINARY]
+  bench recovery [-o json] [--keys N] [--dir D] [--hanse BINARY]";
 
 /// Runs the task named by the first word. Exit 0 done, 1 failed, 2 not understood.
 pub fn run(args: Vec<String>) -> ExitCode {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
 
 /// Names the checkout whose sources the target folder was built from last.
 const STAMP: &str = "built-from";
+
+/// How long a crate's half-done work is kept for its next compilation.
+const INCREMENTAL_KEPT: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 /// The root of this checkout, as cargo says when it runs xtask. What was true when xtask was compiled may be another clone's.
 pub fn root() -> &'static Path {
@@ -70,8 +73,22 @@ fn claim(root: &Path, target: &Path) -> io::Result<()> {
     for source in crate_roots(root) {
         fs::File::options().append(true).open(source)?.set_modified(SystemTime::now())?;
     }
+    forget(&target.join("debug/incremental"), INCREMENTAL_KEPT);
     fs::create_dir_all(target)?;
     fs::write(stamp, ours)
+}
+
+/// Removes the folders in `dir` that nothing was written into for so long. Cargo never does, and each change of versions or
+/// features leaves a hundred megabytes per crate behind.
+fn forget(dir: &Path, kept: Duration) {
+    let old = |entry: &fs::DirEntry| {
+        let written = entry.metadata().and_then(|meta| meta.modified());
+        written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > kept))
+    };
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten().filter(old) {
+        // Whoever else removes it does as well.
+        let _gone = fs::remove_dir_all(entry.path());
+    }
 }
 
 /// `src/lib.rs` and `src/main.rs` of every crate: what depends on one is compiled again with it.

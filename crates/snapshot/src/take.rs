@@ -73,6 +73,12 @@ async fn blocks<S: Storage>(reader: &mut Reader<S>) -> Result<Vec<Arc<Block>>, S
     Ok(blocks.into_iter().map(Arc::new).collect())
 }
 
+/// Bytes of cache per operation of the map while every record is looked up in it, in no order of the files: an operation and
+/// its share of a page. Each page is then read once, and not once per record.
+const LOOKUP_BYTES: u64 = 80;
+/// Most memory given to that: it holds the maps of some six million operations, and nobody can claim more.
+const LOOKUP_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
 async fn import<S: Storage, E: Context + Spawner>(
     reader: &mut Reader<S>,
     context: E,
@@ -81,7 +87,11 @@ async fn import<S: Storage, E: Context + Spawner>(
 ) -> Result<StateTree<E>, SnapshotError> {
     let extent = reader.listing().extent.clone();
     let (end, context) = (extent.end, context.child("import"));
-    let mut import = Import::begin(context, partition, settings, extent).await?;
+    let all = end.saturating_sub(extent.start).saturating_mul(LOOKUP_BYTES);
+    let cache = usize::try_from(all.min(LOOKUP_BYTES_MAX)).unwrap_or(usize::MAX);
+    let mut settings = settings.clone();
+    settings.cache_bytes = settings.cache_bytes.max(cache);
+    let mut import = Import::begin(context, partition, &settings, extent).await?;
     while let Some(next) = import.next() {
         let Some(piece) = reader.next(Kind::Operations).await? else {
             return Err(ImportError::Incomplete { next, end }.into());

@@ -71,20 +71,7 @@ impl Network {
     /// One run with so many puts in flight.
     pub(super) fn put(&self, clients: u32, puts: u64) -> Result<Side, Failure> {
         let before = self.used()?;
-        let mut command = Command::new(&self.binary);
-        command.args(["bench-client", "--workload", "put", "--endpoint", &self.endpoints]);
-        for (name, value) in [
-            ("--clients", u64::from(clients)),
-            ("--total", puts),
-            ("--keys", KEY_SPACE),
-            ("--value-bytes", VALUE_BYTES),
-        ] {
-            command.args([name, &value.to_string()]);
-        }
-        let said = process::output(command.arg("--dir").arg(&self.dir))?;
-        let last = said.trim().lines().last().unwrap_or_default();
-        let said: Said =
-            serde_json::from_str(last).attempt(|| "hanse bench-client printed no result")?;
+        let said = self.clients(clients, puts, KEY_SPACE)?;
         let side = Side {
             per_second: said.per_second,
             p50_us: said.p50_us,
@@ -92,6 +79,28 @@ impl Network {
             ..Side::default()
         };
         Ok(side.with_usage(self.used()?.since(before), puts))
+    }
+
+    /// Puts so many different keys. Puts per second.
+    pub(super) fn fill(&self, clients: u32, keys: u64) -> Result<f64, Failure> {
+        // Of so many keys no two puts draw the same.
+        Ok(self.clients(clients, keys, u64::MAX)?.per_second)
+    }
+
+    fn clients(&self, clients: u32, puts: u64, keys: u64) -> Result<Said, Failure> {
+        let mut command = Command::new(&self.binary);
+        command.args(["bench-client", "--workload", "put", "--endpoint", &self.endpoints]);
+        for (name, value) in [
+            ("--clients", u64::from(clients)),
+            ("--total", puts),
+            ("--keys", keys),
+            ("--value-bytes", VALUE_BYTES),
+        ] {
+            command.args([name, &value.to_string()]);
+        }
+        let said = process::output(command.arg("--dir").arg(&self.dir))?;
+        let last = said.trim().lines().last().unwrap_or_default();
+        serde_json::from_str(last).attempt(|| "hanse bench-client printed no result")
     }
 
     fn used(&self) -> Result<Usage, Failure> {

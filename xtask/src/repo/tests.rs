@@ -36,6 +36,20 @@ fn another_checkouts_crates_are_never_taken_for_ours() {
 }
 
 #[test]
+fn only_what_nobody_has_written_into_for_long_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+    for folder in [&old, &new] {
+        fs::create_dir(folder).unwrap();
+        fs::write(folder.join("file"), "x").unwrap();
+    }
+    fs::File::open(&old).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    forget(dir.path(), Duration::from_secs(3_600));
+    assert!(!old.exists() && new.join("file").exists());
+    forget(&dir.path().join("none"), Duration::ZERO);
+}
+
+#[test]
 fn every_crate_of_this_workspace_is_found() {
     let found = crate_roots(root());
     for dir in ["crates/types", "crates/node", "simulator", "xtask"] {
