@@ -17,7 +17,7 @@ struct Arguments {
     /// A seed, or a range A..B of seeds, B not included.
     #[arg(long, default_value = "1")]
     seed: String,
-    /// calm, partitions, loss, delay, crashes, power, slow, silent, chaos, amnesia, or all.
+    /// calm, partitions, loss, delay, crashes, power, slow, silent, chaos, amnesia, wipes, or all.
     #[arg(long, default_value = "all")]
     scenario: String,
     /// Simulated seconds in which things go wrong.

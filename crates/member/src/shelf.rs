@@ -61,14 +61,14 @@ pub(crate) struct Serving<E: commonware_runtime::Storage> {
     /// Set when a snapshot is to be made whatever changed.
     asked: Arc<AtomicBool>,
     wanted: mpsc::UnboundedReceiver<Wanted>,
-    /// Keeps the queue open when no door is left.
-    open: Option<mpsc::UnboundedSender<Wanted>>,
+    /// Keeps the queue open when no door is left: other members still ask.
+    _open: mpsc::UnboundedSender<Wanted>,
 }
 
 impl<E: commonware_runtime::Storage> Serving<E> {
     pub(crate) fn new(disk: Disk<E>, ledger: Arc<Ledger>, asked: Arc<AtomicBool>) -> (Shelf, Self) {
         let (shelf, wanted) = mpsc::unbounded();
-        (Shelf(shelf), Self { disk, ledger, asked, wanted, open: None })
+        (Shelf(shelf.clone()), Self { disk, ledger, asked, wanted, _open: shelf })
     }
 
     /// Runs until the network ends.
@@ -79,7 +79,8 @@ impl<E: commonware_runtime::Storage> Serving<E> {
                 Either::Right((wanted, _)) => Either::Right(wanted),
             };
             match next {
-                Either::Left(None) => return,
+                // The queue is held open here, so only the network ends.
+                Either::Left(None) | Either::Right(None) => return,
                 Either::Left(Some((from, bytes))) => {
                     let Some(ask) = Ask::decode(&bytes) else { continue };
                     let answer = self.answer(ask).await;
@@ -93,11 +94,6 @@ impl<E: commonware_runtime::Storage> Serving<E> {
                 Either::Right(Some(Wanted::Ask(ask, tell))) => {
                     // Whoever asked may have gone.
                     let _gone = tell.send(self.answer(ask).await);
-                }
-                // The doors are closed; other members still ask.
-                Either::Right(None) => {
-                    let (doors, wanted) = mpsc::unbounded();
-                    (self.open, self.wanted) = (Some(doors), wanted);
                 }
             }
         }

@@ -30,34 +30,34 @@ const IDLE: Duration = Duration::from_secs(12);
 
 /// What CONTRACT 6 promises of a benchmark.
 #[derive(Serialize)]
-struct Report {
-    machine: Machine,
+pub(super) struct Report {
+    pub(super) machine: Machine,
     /// In the folder both sides write to, before each round.
-    fsync_us: Flush,
-    peer: Peer,
-    rows: Vec<Row>,
+    pub(super) fsync_us: Flush,
+    pub(super) peer: Option<Peer>,
+    pub(super) rows: Vec<Row>,
     /// What only we are measured on.
-    ours: Vec<Extra>,
+    pub(super) ours: Vec<Extra>,
 }
 
 /// One measure without a peer, the median of the rounds' worst-to-best order.
 #[derive(Clone, Debug, Serialize)]
-struct Extra {
+pub(super) struct Extra {
     name: &'static str,
     value: f64,
     unit: &'static str,
-    /// What the first issue of this bench asks for.
+    /// What the issue of this bench asks for.
     goal: &'static str,
 }
 
 #[derive(Serialize)]
-struct Peer {
+pub(super) struct Peer {
     name: &'static str,
     version: String,
 }
 
 #[derive(Serialize)]
-struct Row {
+pub(super) struct Row {
     workload: &'static str,
     clients: u32,
     peer: Option<Side>,
@@ -110,7 +110,7 @@ pub(super) fn run(wish: &Wish) -> Result<(), Failure> {
         }
     }
     fs::remove_dir_all(&wish.dir).attempt(|| format!("could not remove {}", wish.dir.display()))?;
-    let peer = Peer { name: "etcd", version };
+    let peer = Some(Peer { name: "etcd", version });
     let (rows, ours) = (rows(seen.theirs, seen.ours), extras(&seen.extras));
     let fsync_us = machine::percentiles(seen.flushes);
     print(&Report { machine, fsync_us, peer, rows, ours }, wish.json)
@@ -133,7 +133,12 @@ impl Default for Seen {
     }
 }
 
-fn extra(name: &'static str, value: f64, unit: &'static str, goal: &'static str) -> Extra {
+pub(super) fn extra(
+    name: &'static str,
+    value: f64,
+    unit: &'static str,
+    goal: &'static str,
+) -> Extra {
     Extra { name, value, unit, goal }
 }
 
@@ -292,7 +297,7 @@ pub(super) fn median(mut runs: Runs) -> Option<(Side, Option<Inside>)> {
     runs.get(runs.len().saturating_sub(1) / 2).copied()
 }
 
-fn print(report: &Report, json: bool) -> Result<(), Failure> {
+pub(super) fn print(report: &Report, json: bool) -> Result<(), Failure> {
     if json {
         say::say(serde_json::to_string_pretty(report).attempt(|| "could not write the report")?);
         return Ok(());
@@ -306,8 +311,7 @@ fn print(report: &Report, json: bool) -> Result<(), Failure> {
     };
     for row in &report.rows {
         say::say(format_args!("put, {} in flight", row.clients));
-        if let Some(peer) = &row.peer {
-            let Peer { name, version } = &report.peer;
+        if let (Some(peer), Some(Peer { name, version })) = (&row.peer, &report.peer) {
             say::say(format_args!("  {name} {version}  {}", side(peer)));
         }
         if let Some(hanse) = &row.hanse {

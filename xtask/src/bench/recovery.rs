@@ -9,12 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
-
 use super::{
     Wish,
     hanse::Network,
-    machine::{self, Flush, Machine},
+    ladder::{Extra, Report, extra, print},
+    machine,
 };
 use crate::{
     failure::{Attempt as _, Failure},
@@ -31,25 +30,6 @@ const VICTIM: usize = 3;
 const LIMIT: Duration = Duration::from_secs(600);
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// What CONTRACT 6 promises of a benchmark; there is no peer.
-#[derive(Serialize)]
-struct Report {
-    machine: Machine,
-    /// In the folder of the members, before they start.
-    fsync_us: Flush,
-    /// Records in the state.
-    keys: u64,
-    rows: Vec<Row>,
-}
-
-#[derive(Serialize)]
-struct Row {
-    name: &'static str,
-    value: f64,
-    unit: &'static str,
-    goal: &'static str,
-}
 
 /// A member that this process started; it ends with it.
 struct Started(Child);
@@ -76,36 +56,37 @@ pub(super) fn run(wish: &Wish) -> Result<(), Failure> {
     let network = Network::start(&binary, &dir, PORT)?;
     say::note(format_args!("putting {} keys", wish.keys));
     let filled = network.fill(CLIENTS, wish.keys)?;
-    let mut report = Report { machine, fsync_us, keys: wish.keys, rows: Vec::new() };
-    report.row("filled", filled, "per s", "-");
-    saving(&binary, wish, &mut report)?;
+    let mut ours = Vec::new();
+    note(&mut ours, "filled", (filled, "per s"), "-");
+    saving(&binary, wish, &mut ours)?;
     let victim = Victim::find(&binary, &dir)?;
     victim.kill()?;
     let began = Instant::now();
     let child = victim.start(&[])?;
-    report.row("restart after kill -9", victim.serves(began)?, "s", "<= 15");
+    note(&mut ours, "restart after kill -9", (victim.serves(began)?, "s"), "<= 15");
     drop(child);
     fs::remove_dir_all(&victim.data).attempt(|| "could not wipe the member".to_owned())?;
     let began = Instant::now();
     let child = victim.start(&["--verifier-only"])?;
-    report.row("start without a disk", victim.serves(began)?, "s", "<= 30");
+    note(&mut ours, "start without a disk", (victim.serves(began)?, "s"), "<= 30");
     drop(child);
     drop(network);
     fs::remove_dir_all(&wish.dir).attempt(|| format!("could not remove {}", wish.dir.display()))?;
-    if wish.json {
-        say::say(serde_json::to_string_pretty(&report).attempt(|| "could not write the report")?);
-    }
-    Ok(())
+    print(&Report { machine, fsync_us, peer: None, rows: Vec::new(), ours }, wish.json)
 }
 
-impl Report {
-    fn row(&mut self, name: &'static str, value: f64, unit: &'static str, goal: &'static str) {
-        say::note(format_args!("{name}: {value:.2} {unit} (goal {goal})"));
-        self.rows.push(Row { name, value, unit, goal });
-    }
+/// Notes one measure.
+fn note(
+    ours: &mut Vec<Extra>,
+    name: &'static str,
+    (value, unit): (f64, &'static str),
+    goal: &'static str,
+) {
+    say::note(format_args!("{name}: {value:.2} {unit} (goal {goal})"));
+    ours.push(extra(name, value, unit, goal));
 }
 
-fn saving(binary: &Path, wish: &Wish, report: &mut Report) -> Result<(), Failure> {
+fn saving(binary: &Path, wish: &Wish, ours: &mut Vec<Extra>) -> Result<(), Failure> {
     let (file, dir) = (wish.dir.join("state.hsnap"), wish.dir.join("recovery"));
     let endpoint = format!("http://127.0.0.1:{PORT}");
     let root = dir.join("trust-root.json");
@@ -113,14 +94,14 @@ fn saving(binary: &Path, wish: &Wish, report: &mut Report) -> Result<(), Failure
     let mut command = Command::new(binary);
     command.args(["snapshot", "save"]).arg(&file).args(["--endpoint", &endpoint, "--trust-root"]);
     process::output(command.arg(&root))?;
-    report.row("saving a snapshot", began.elapsed().as_secs_f64(), "s", "-");
+    note(ours, "saving a snapshot", (began.elapsed().as_secs_f64(), "s"), "-");
     let bytes = fs::metadata(&file).map_or(0, |file| file.len());
-    report.row("size of the snapshot", bytes as f64 / 1e6, "MB", "-");
+    note(ours, "size of the snapshot", (bytes as f64 / 1e6, "MB"), "-");
     let began = Instant::now();
     let mut command = Command::new(binary);
     command.args(["snapshot", "verify"]).arg(&file).arg("--trust-root").arg(&root);
     process::output(&mut command)?;
-    report.row("verifying it", began.elapsed().as_secs_f64(), "s", "-");
+    note(ours, "verifying it", (began.elapsed().as_secs_f64(), "s"), "-");
     fs::remove_file(&file).attempt(|| format!("could not remove {}", file.display()))
 }
 

@@ -16,9 +16,7 @@ impl Bar {
         bar.set_message(what.to_owned());
         Self(bar)
     }
-}
 
-impl Bar {
     /// Shows `done` of `total` bytes.
     pub(crate) fn set(&self, done: u64, total: u64) {
         self.0.set_length(total);

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    num::NonZeroU64,
     path::{Path, PathBuf},
 };
 
@@ -32,7 +33,7 @@ pub(crate) struct NodeConfig {
     #[serde(default)]
     pub(crate) verifier_only: bool,
     #[serde(default = "snapshot_blocks")]
-    pub(crate) snapshot_blocks: u64,
+    pub(crate) snapshot_blocks: NonZeroU64,
     pub(crate) keys: Keys,
     #[serde(default)]
     pub(crate) http: Http,
@@ -41,8 +42,8 @@ pub(crate) struct NodeConfig {
     pub(crate) log: Log,
 }
 
-fn snapshot_blocks() -> u64 {
-    hanse_member::SNAPSHOT_BLOCKS
+pub(crate) fn snapshot_blocks() -> NonZeroU64 {
+    NonZeroU64::new(hanse_member::SNAPSHOT_BLOCKS).expect("a constant above zero")
 }
 
 /// Key files and their passwords' files.

@@ -131,7 +131,7 @@ pub(crate) fn configuration(
         trust_root,
         data: DATA.into(),
         verifier_only: false,
-        snapshot_blocks: hanse_member::SNAPSHOT_BLOCKS,
+        snapshot_blocks: super::config::snapshot_blocks(),
         keys: Keys {
             consensus: "consensus.key".into(),
             consensus_password_file: "consensus.password".into(),

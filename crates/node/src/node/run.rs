@@ -211,7 +211,7 @@ pub(crate) fn describe(loaded: &Loaded) -> Result<(MemberConfig, RealSettings), 
         gateway: loaded.gateway.clone(),
         verifier_only: config.verifier_only,
         first_start: birth::is_vouched(&config.data, &loaded.consensus.public().to_string()),
-        snapshot_blocks: config.snapshot_blocks,
+        snapshot_blocks: config.snapshot_blocks.get(),
     };
     let settings = RealSettings { data: config.data.clone(), listen: config.p2p.listen, peers };
     Ok((member, settings))

@@ -32,6 +32,7 @@ fn unknown_and_wrong_keys_are_named_with_their_line() {
     let cases = [
         ("verifier_only = false", "verifer_only = false", "verifer_only"),
         ("verifier_only = false", "verifier_only = 3", "verifier_only"),
+        ("snapshot_blocks = 4096", "snapshot_blocks = 0", "snapshot_blocks"),
         ("listen = \"127.0.0.1:8000\"", "listen = \"8000\"", "listen"),
         ("format = \"text\"", "format = \"xml\"", "xml"),
     ];
